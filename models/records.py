@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import files
 from .errors import UserError
+from .files import field as required
+from .files import parse_jsonl, read_text, to_json, write_whole
 from .labels import CLAIMS, NO_CLAIM, SPAN_TYPES
 
 Range = tuple[int, int]
@@ -155,45 +156,56 @@ def _span_dict(span: Span) -> dict[str, Any]:
 
 def write_examples(path: str | Path, examples: Iterable[Example]) -> None:
     """Write examples as JSONL, whole or not at all."""
-    with files.write_whole(path) as out:
+    with write_whole(path) as out:
         for example in examples:
-            out.write(files.to_json(example.to_dict()) + "\n")
+            out.write(to_json(example.to_dict()) + "\n")
 
 
 def read_examples(path: str | Path) -> list[Example]:
     """Read weak labels or gold. Raises UserError that names file, line and field for anything that is not a valid example."""
-    examples = list(_parse_examples(files.read_text(path), str(path)))
+    examples = list(_parse_examples(read_text(path), str(path)))
     if not examples:
         raise UserError(f"{path}: holds no examples; write them with `python -m annotate`")
     return examples
 
 
 def _parse_examples(text: str, name: str) -> Iterator[Example]:
-    for number, record in files.parse_jsonl(text, name):
+    for number, record in parse_jsonl(text, name):
         where = f"{name}, line {number}"
-        body = files.field(record, "text", str, where)
-        id = files.field(record, "id", str, where)
+        body = required(record, "text", str, where)
+        id = required(record, "id", str, where)
         claim = record.get("claim")
         if claim not in (None, NO_CLAIM, *CLAIMS):
             raise UserError(f"{where}, field 'claim': {claim!r} is none of {', '.join((*CLAIMS, NO_CLAIM))} or null")
         scores = record.get("claim_scores")
-        if scores is not None and (not isinstance(scores, dict) or set(scores) - set(CLAIMS)):
+        if scores is not None and not (isinstance(scores, dict) and set(scores) <= set(CLAIMS) and all(map(_is_number, scores.values()))):
             raise UserError(f"{where}, field 'claim_scores': expected an object of probabilities for {', '.join(CLAIMS)}")
+        unsure = record.get("unsure", [])
+        if not isinstance(unsure, list) or not all(isinstance(r, list) and [type(i) for i in r] == [int, int] for r in unsure):
+            raise UserError(f"{where}, field 'unsure': expected a list of [start, end] pairs")
+        if not _is_number(weight := record.get("weight", 1.0)):
+            raise UserError(f"{where}, field 'weight': expected a number, found {weight!r}")
         yield Example(
             id=id,
             text=body,
             spans=_read_spans(record["entities"], body, where) if "entities" in record else None,
             claim=claim,
             claim_scores=scores,
-            unsure=tuple((int(start), int(end)) for start, end in record.get("unsure", ())),
-            weight=float(record.get("weight", 1.0)),
+            unsure=tuple((start, end) for start, end in unsure),
+            weight=float(weight),
             article=record.get("article") or re.sub(r"[-#]\d+$", "", id),
         )
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _read_spans(entities: Any, text: str, where: str) -> tuple[Span, ...]:
     where += ", field 'entities'"
-    if not isinstance(entities, list) or not all(isinstance(e, dict) and {"start", "end", "label"} <= e.keys() for e in entities):
+    if not isinstance(entities, list) or not all(
+        isinstance(e, dict) and type(e.get("start")) is type(e.get("end")) is int and isinstance(e.get("label"), str) for e in entities
+    ):
         raise UserError(f"{where}: expected a list of objects with start, end, label and text")
     spans = sorted(
         (Span(e["label"], e["start"], e["end"], text[e["start"] : e["end"]], float(e.get("score", 1.0))) for e in entities),

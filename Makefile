@@ -1,0 +1,59 @@
+# `make` prints the targets. CONFIG chooses the run: make train CONFIG=configs/tiny.yaml
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q GPU && echo yes)
+CONFIG ?= configs/$(if $(GPU),parsbert,compact).yaml
+NAME := $(basename $(notdir $(CONFIG)))
+RUN := runs/$(NAME)
+
+.PHONY: help setup annotate train evaluate predict publish lint test clean
+
+help: ## print the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed ## install everything into .venv
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[compact,html,dev]'
+	@touch $@
+
+annotate: $(RUN)/weak.jsonl ## label the articles weakly and report on each labelling function
+
+$(RUN)/weak.jsonl: $(VENV)/.installed $(CONFIG) $(shell find annotate seeds models -maxdepth 2 -name '*.py' -o -name '*.txt' -o -name 'gold.jsonl')
+	$(BIN)/python -m annotate --config $(CONFIG)
+
+train: $(RUN)/report.json ## train, evaluate and show a prediction; parsbert with a GPU, compact without
+	@echo "Up to date: $(RUN)/report.json; figures in $(RUN)/report.txt, the model in $(RUN)/published/"
+
+$(RUN)/report.json: $(RUN)/weak.jsonl $(wildcard train/*.py)
+	@echo "CONFIG=$(CONFIG) $(if $(filter command line environment,$(origin CONFIG)),(as given),$(if $(GPU),(a GPU was found),(no GPU was found: the compact encoder)))"
+	$(BIN)/python -m train --config $(CONFIG)
+
+evaluate: $(RUN)/weak.jsonl ## leave-one-article-out figures on the seeds, three seeds
+	$(BIN)/python -m train.cross_validate --config $(CONFIG)
+
+predict: $(VENV)/.installed ## read the first seed article with the published model
+	$(BIN)/predict --input $(firstword $(sort $(wildcard seeds/articles/*.txt)))
+
+publish: $(RUN)/report.json ## replace models/published/NAME by this run's model
+	$(BIN)/python -m train.publish $(RUN) --to models/published/$(NAME)
+
+lint: $(VENV)/.installed ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: $(VENV)/.installed ## the whole suite
+	$(BIN)/python -m pytest
+
+clean: ## remove runs and caches (not .venv)
+	rm -rf runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,203 @@
+"""A run's YAML file -> frozen dataclasses. A key that is unknown, missing or of the wrong type is an error that names file, line and key."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from . import files
+from .errors import UserError
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """``source``: a folder, a hub name, or ``offline:NAME``; ``trim``: cut the vocabulary to the pieces that Persian text can use."""
+
+    source: str
+    trim: bool = False
+
+
+@dataclass(frozen=True)
+class AnnotateSettings:
+    """``articles``: files or folders to label; ``licences``: where not empty, a record of a JSONL file that states another is left out;
+    ``exclude``: JSONL files whose articles are left out (gold that measures must not train); ``limit``: at most so many articles
+    of each path, spread evenly, 0 for all."""
+
+    articles: tuple[str, ...]
+    output: str
+    gold: str | None = None
+    label_model: str = "majority"
+    licences: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    limit: int = 0
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """``copies`` noisy copies of each sentence; the others are probabilities, a sentence (spelling) or a mention (replacement)."""
+
+    copies: int = 2
+    mention_replacement: float = 0.5
+    lost_zwnj: float = 0.3
+    spaced_zwnj: float = 0.1
+    arabic_letters: float = 0.15
+    digit_script: float = 0.4
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """``held_out``: ids of the articles that choose the checkpoint (empty: every fifth article); ``layer_decay``: factor by which each
+    layer's learning rate falls below the one above it; ``claim_weight``: weight of the claim head's loss; ``max_steps``: 0 for none."""
+
+    held_out: tuple[str, ...] = ()
+    epochs: float = 10
+    max_steps: int = 0
+    batch_size: int = 16
+    accumulate: int = 1
+    learning_rate: float = 5e-5
+    head_learning_rate: float = 1e-3
+    layer_decay: float = 0.9
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    claim_weight: float = 1.0
+    label_smoothing: float = 0.0
+    evaluations: int = 5
+    seed_weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """How the model reads: tokens a window (special ones included), tokens that windows share, and the score under which no claim is given."""
+
+    window: int = 256
+    overlap: int = 64
+    claim_threshold: float = 0.5
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run. ``runs/NAME`` holds all that it writes; ``gold`` names the files it is measured on."""
+
+    name: str
+    encoder: EncoderSettings
+    annotate: AnnotateSettings
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    predict: PredictSettings = field(default_factory=PredictSettings)
+    gold: tuple[str, ...] = ()
+    seed: int = 13
+
+    @property
+    def folder(self) -> Path:
+        """Where the run writes."""
+        return Path("runs") / self.name
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
+    """Read a run's settings; each override is ``key=value`` with a dotted key (``train.epochs=3``) and a YAML value.
+
+    Raises UserError for a file that is missing or not YAML, and for unknown, missing or mistyped keys.
+    """
+    try:
+        root = yaml.compose(files.read_text(path), Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}, line {line}: not valid YAML: {error.problem}") from None
+    if not isinstance(root, yaml.MappingNode):
+        raise UserError(f"{path}: expected a mapping of settings; see configs/compact.yaml")
+    settings = _build(Settings, root, str(path), "")
+    for override in overrides:
+        settings = _override(settings, override)
+    return settings
+
+
+Record = TypeVar("Record")
+
+
+def _build(kind: type[Record], node: yaml.Node, path: str, prefix: str) -> Record:
+    """A dataclass from a YAML mapping, section by section."""
+    if not isinstance(node, yaml.MappingNode):
+        raise UserError(f"{_place(path, node)}, field '{prefix.rstrip('.')}': expected a mapping")
+    hints = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = str(key_node.value)
+        where = f"{_place(path, key_node)}, field '{prefix}{key}'"
+        if key not in hints:
+            raise UserError(f"{where}: unknown key{_nearest(key, hints)}")
+        if key in values:
+            raise UserError(f"{where}: given twice; keep one")
+        if dataclasses.is_dataclass(hints[key]):
+            values[key] = _build(typing.cast(type[Any], hints[key]), value_node, path, f"{prefix}{key}.")
+        else:
+            loader = yaml.SafeLoader("")
+            values[key] = _convert(loader.construct_object(value_node, deep=True), hints[key], where)  # type: ignore[no-untyped-call]
+    for f in dataclasses.fields(typing.cast(Any, kind)):
+        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if required and f.name not in values:
+            raise UserError(f"{path}: missing key '{prefix}{f.name}'; add it")
+    return kind(**values)
+
+
+def _override(settings: Settings, override: str) -> Settings:
+    """``settings`` with one dotted key changed."""
+    key, equals, text = override.partition("=")
+    where = f"command line, '{override}'"
+    if not equals:
+        raise UserError(f"{where}: expected key=value, such as train.epochs=3")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UserError(f"{where}: the value is not valid YAML") from None
+
+    def changed(record: Any, names: Sequence[str]) -> Any:
+        hints = typing.get_type_hints(type(record))
+        if names[0] not in hints:
+            raise UserError(f"{where}: unknown key{_nearest(names[0], hints)}")
+        current = getattr(record, names[0])
+        if dataclasses.is_dataclass(current) == (len(names) == 1):
+            raise UserError(f"{where}: name one setting of a section, such as train.epochs=3")
+        new = changed(current, names[1:]) if len(names) > 1 else _convert(value, hints[names[0]], where)
+        return dataclasses.replace(record, **{names[0]: new})
+
+    result = changed(settings, key.split("."))
+    assert isinstance(result, Settings)
+    return result
+
+
+def _convert(value: Any, kind: Any, where: str) -> Any:
+    """A YAML value as the type that a field declares: tuples from lists, floats also from integers and «1e-4»."""
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise UserError(f"{where}: expected a list, found {value!r}")
+        return tuple(_convert(item, typing.get_args(kind)[0], where) for item in value)
+    allowed = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if float in allowed and isinstance(value, str):  # YAML 1.1 reads 1e-4, with no point, as a string
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+        names = " or ".join("nothing" if k is type(None) else k.__name__ for k in allowed)
+        raise UserError(f"{where}: expected {names}, found {value!r}")
+    return value
+
+
+def _place(path: str, node: yaml.Node) -> str:
+    return f"{path}, line {node.start_mark.line + 1}"
+
+
+def _nearest(key: str, known: typing.Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known are {', '.join(known)}"

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import BertTokenizerFast
+
+from models.errors import UserError
+from models.labels import IGNORED, Schema
+from models.records import Example, Span
+from models.settings import PredictSettings
+from train.dataset import Collator, split_by_article, to_dataset
+
+SCHEMA = Schema()
+READING = PredictSettings(window=16, overlap=4)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    letters = "ابپتحخدرزسشعفقکگلمنوهی۳"
+    path = tmp_path_factory.mktemp("tokenizer") / "vocab.txt"
+    path.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *("##" + c for c in letters)]), encoding="utf-8")
+    return BertTokenizerFast(str(path))
+
+
+def example(id, text="سه نفر", **kwargs):
+    return Example(id, text, **({"spans": (), "claim": "POLICY", "article": id.split("-")[0]} | kwargs))
+
+
+def test_articles_are_never_split():
+    examples = [example(f"{article}-{i}") for article in "abcdef" for i in range(3)]
+    training, held_out = split_by_article(examples)
+    assert {e.article for e in held_out} == {"e"}
+    assert {e.article for e in training} == set("abcdf")
+    assert {e.article for e in split_by_article(examples, ("a", "b"))[1]} == {"a", "b"}
+
+
+@pytest.mark.parametrize(("held_out", "message"), [(("z",), "no example is of article 'z'"), (("a",), "none to train on"), ((), "add articles")])
+def test_impossible_splits(held_out, message):
+    with pytest.raises(UserError, match=message):
+        split_by_article([example("a-1")], held_out)
+
+
+def test_unlabelled_heads_are_masked(tokenizer):
+    rows = to_dataset([example("a-1", spans=None), example("a-2", claim=None)], tokenizer, SCHEMA, READING)
+    assert set(rows[0]["labels"]) == {IGNORED}
+    assert rows[0]["claim_targets"] == [0, 0, 1]
+    assert set(rows[1]["labels"]) == {IGNORED, 0}
+    assert rows[1]["claim_targets"] == [0, 0, 0]
+
+
+def test_gold_none_is_no_class(tokenizer):
+    (row,) = to_dataset([example("a-1", claim="NONE")], tokenizer, SCHEMA, READING)
+    assert row["claim_targets"] == [0, 0, 0]
+
+
+def test_a_long_sentence_becomes_many_rows(tokenizer):
+    rows = to_dataset([example("a-1", "سه نفر " * 30)], tokenizer, SCHEMA, READING)
+    assert len(rows) > 5
+    assert all(len(row["input_ids"]) <= 16 for row in rows)
+
+
+def test_a_span_inside_a_word_is_left_out(tokenizer, caplog):
+    (row,) = to_dataset([example("a-1", "نفرات", spans=(Span("ROLE", 0, 3, "نفر"),))], tokenizer, SCHEMA, READING)
+    assert set(row["labels"]) == {IGNORED, 0}
+    assert "do not begin and end on word edges" in caplog.text
+
+
+def test_nothing_to_learn_is_a_mistake(tokenizer):
+    with pytest.raises(UserError, match="no example carries a label"):
+        to_dataset([example("a-1", spans=None, claim=None)], tokenizer, SCHEMA, READING)
+
+
+def test_batches_are_padded_without_labels(tokenizer):
+    rows = to_dataset([example("a-1", "سه"), example("a-2", "سه نفر")], tokenizer, SCHEMA, READING)
+    batch = Collator(tokenizer.pad_token_id)(list(rows))
+    assert {key: tuple(value.shape) for key, value in batch.items()} == {
+        "input_ids": (2, 7), "labels": (2, 7), "label_scores": (2, 7), "attention_mask": (2, 7), "claim_targets": (2, 3), "weights": (2,)
+    }  # fmt: skip
+    assert batch["attention_mask"].sum(1).tolist() == [4, 7]
+    assert batch["labels"][0, 4:].tolist() == [IGNORED] * 3
+    assert batch["weights"].dtype == torch.float32

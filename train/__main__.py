@@ -1,0 +1,105 @@
+"""``python -m train --config FILE [key=value …]``: weak labels -> trained model, figures, plots and a published folder in ``runs/NAME``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.metadata
+import logging
+import platform
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models import files, settings
+from models.encoders import Encoder, load_encoder
+from models.errors import command
+from models.predictor import Predictor
+from models.records import Example, Prediction, read_examples
+from models.render import table as prediction_table
+from models.settings import Settings
+
+from .dataset import split_by_article
+from .evaluate import evaluate, plot, table
+from .fit import Fit, fit
+from .publish import publish
+
+log = logging.getLogger(__name__)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train one configuration and print what came of it."""
+    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    parser.add_argument("--config", required=True, type=Path, help="the run's YAML file")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change, such as train.epochs=3")
+    options = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    run = settings.load(options.config, options.overrides)
+    examples = read_examples(run.annotate.output)
+    gold = {path: read_examples(path) for path in run.gold}  # before hours of training: a mistake there shows at once
+    training, held_out = split_by_article(examples, run.train.held_out)
+    encoder = load_encoder(run.encoder.source, trim=run.encoder.trim)
+    log.info("%s: %d sentences to train on, %d to choose the checkpoint; %s", run.name, len(training), len(held_out), encoder.source)
+
+    started = time.monotonic()
+    fitted = fit(run, encoder, training, held_out, run.folder / "checkpoints")
+    minutes = (time.monotonic() - started) / 60
+    predictor = Predictor.of(fitted.model, fitted.tokenizer, run.predict)
+    metrics = {"held-out weak labels": evaluate(predictor, held_out)}
+    metrics |= {path: evaluate(predictor, examples) for path, examples in gold.items()}
+    _write(run, encoder, fitted, examples, metrics, minutes)
+    print("\n\n".join(table(figures, name) for name, figures in metrics.items()))
+    print(f"\nA sample prediction, from {held_out[0].article}:\n")
+    print(prediction_table(_sample(predictor, held_out)))
+    print(f"\nTrained in {minutes:.1f} minutes; model, figures and plots are in {run.folder}/")
+    return 0
+
+
+def _sample(predictor: Predictor, held_out: Sequence[Example], sentences: int = 4) -> Prediction:
+    """The start of a held-out article, read as one document."""
+    first = [example for example in held_out if example.article == held_out[0].article][:sentences]
+    return next(predictor.predict(["\n".join(example.text for example in first)]))
+
+
+def _write(
+    run: Settings, encoder: Encoder, fitted: Fit, examples: Sequence[Example], metrics: dict[str, Any], minutes: float
+) -> None:
+    report = {
+        "name": run.name,
+        "base_model": encoder.source,
+        "settings": dataclasses.asdict(run),
+        "data": {"sentences": len(examples), "articles": len({e.article for e in examples}), "claims": dict(Counter(str(e.claim) for e in examples))},
+        "metrics": metrics,
+        "best_step": fitted.best_step,
+        "minutes": round(minutes, 1),
+        "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers", "datasets", "accelerate", "seqeval")},
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "commit": _commit(),
+    }
+    first_gold = next((metrics[path] for path in run.gold), next(iter(metrics.values())))
+    plot(first_gold, fitted.history, run.folder / "plots")
+    publish(fitted.model, fitted.tokenizer, run.folder / "published", report=report)
+    with files.write_whole(run.folder / "report.json") as out:
+        out.write(files.to_json(report) + "\n")
+    with files.write_whole(run.folder / "report.txt") as out:
+        out.write("\n\n".join(table(figures, name) for name, figures in metrics.items()) + "\n")
+
+
+def _commit() -> str:
+    """The checkout's commit, or "unknown" outside one."""
+    try:
+        return subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

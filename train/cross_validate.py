@@ -1,0 +1,104 @@
+"""Leave-one-article-out figures of a configuration on its gold articles: ``python -m train.cross_validate --config FILE``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from models import files, settings
+from models.encoders import load_encoder
+from models.errors import UserError, command
+from models.labels import SPAN_TYPES
+from models.predictor import Predictor
+from models.records import Example, PredictedSentence, read_examples
+from models.scoring import MICRO
+from models.settings import Settings
+
+from .evaluate import score
+from .fit import fit
+
+SEEDS = 3
+
+log = logging.getLogger(__name__)
+
+Read = Callable[[Settings, Sequence[Example], Sequence[Example], Sequence[Example]], list[PredictedSentence]]
+
+
+def leave_one_out(run: Settings, examples: Sequence[Example], gold: Sequence[Example], seeds: int, read: Read) -> dict[str, Any]:
+    """Score articles that training has not seen: each article of ``gold`` is left out in turn and read by a model trained on the others.
+
+    The article after it (in order, round) chooses the checkpoint. All articles' sentences are scored together, once a seed; gives the
+    figures' mean and standard deviation over the seeds, and each seed's report.
+    """
+    articles = list(dict.fromkeys(example.article for example in gold))
+    if len(articles) < 3:
+        raise UserError(f"leaving one out needs three articles at least, the gold has {len(articles)}; name more in 'gold'")
+    reports = []
+    for seed in range(run.seed, run.seed + seeds):
+        of_seed = dataclasses.replace(run, seed=seed)
+        order: list[Example] = []
+        predicted: list[PredictedSentence] = []
+        for i, article in enumerate(articles):
+            chooser = articles[(i + 1) % len(articles)]
+            log.info("seed %d: leaving out %s (%d of %d)", seed, article, i + 1, len(articles))
+            unseen = [example for example in gold if example.article == article]
+            training = [example for example in examples if example.article not in (article, chooser)]
+            predicted += read(of_seed, training, [example for example in examples if example.article == chooser], unseen)
+            order += unseen
+        reports.append(score(order, predicted))
+    return {"mean": _over(reports, statistics.fmean), "spread": _over(reports, statistics.pstdev), "seeds": reports}
+
+
+def _over(reports: Sequence[Mapping[str, Any]], summary: Callable[[Sequence[float]], float]) -> dict[str, float]:
+    figures: dict[str, Callable[[Mapping[str, Any]], float]] = {
+        f"{label} F1": lambda r, label=label: r["spans"][label]["f1"] for label in (*SPAN_TYPES, MICRO)  # type: ignore[misc]
+    }
+    figures |= {
+        "partial micro F1": lambda r: r["partial"][MICRO]["f1"],
+        "claim accuracy": lambda r: r["claims"]["accuracy"],
+        "claim macro-F1": lambda r: r["claims"]["macro_f1"],
+        "sentence accuracy": lambda r: r["sentence_accuracy"],
+    }
+    return {name: round(summary([figure(r) for r in reports]), 4) for name, figure in figures.items()}
+
+
+def train_and_read(
+    run: Settings, training: Sequence[Example], held_out: Sequence[Example], unseen: Sequence[Example]
+) -> list[PredictedSentence]:
+    """Fit on ``training``, choose the checkpoint on ``held_out``, read the sentences of ``unseen``."""
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = fit(run, load_encoder(run.encoder.source, trim=run.encoder.trim), training, held_out, Path(folder))
+    return Predictor.of(fitted.model, fitted.tokenizer, run.predict).read([example.text for example in unseen])
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Cross-validate a configuration on its gold articles; writes ``runs/NAME/cross_validation.json``."""
+    parser = argparse.ArgumentParser(prog="python -m train.cross_validate", description=__doc__)
+    parser.add_argument("--config", required=True, type=Path, help="the run's YAML file")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="how many seeds (default %(default)s)")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change, such as train.epochs=3")
+    options = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    run = settings.load(options.config, options.overrides)
+    if run.annotate.gold is None:
+        raise UserError(f"{options.config}: missing key 'annotate.gold'; name the gold of the articles to leave out")
+    result = leave_one_out(run, read_examples(run.annotate.output), read_examples(run.annotate.gold), options.seeds, train_and_read)
+    path = run.folder / "cross_validation.json"
+    with files.write_whole(path) as out:
+        out.write(files.to_json(result) + "\n")
+    for name, value in result["mean"].items():
+        print(f"{name:20}{value:.3f} ± {result['spread'][name]:.3f}")
+    print(f"leave one article out, {options.seeds} seeds; wrote {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

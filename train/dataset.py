@@ -1,0 +1,101 @@
+"""Labelled sentences -> the rows that the Trainer reads: splits by article, features, padding."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import datasets
+import torch
+from torch import Tensor
+
+from models.encoding import Encoding, encode, tag
+from models.errors import UserError
+from models.labels import IGNORED, Schema
+from models.records import Example, Range, Span
+from models.settings import PredictSettings
+from models.text import words
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+EVERY_FIFTH = 5
+
+log = logging.getLogger(__name__)
+
+
+def split_by_article(examples: Sequence[Example], held_out: Sequence[str] = ()) -> tuple[list[Example], list[Example]]:
+    """(training, held-out) examples. ``held_out`` names articles; empty, every fifth article in the order of the file is held out.
+
+    Raises UserError for a name that no example has, or where one of the two parts would be empty.
+    """
+    articles = list(dict.fromkeys(example.article for example in examples))
+    if unknown := set(held_out) - set(articles):
+        raise UserError(f"train.held_out: no example is of article {sorted(unknown)[0]!r}; articles are {', '.join(articles[:5])} …")
+    held = set(held_out) or set(articles[EVERY_FIFTH - 1 :: EVERY_FIFTH])
+    training = [example for example in examples if example.article not in held]
+    if not held or not training:
+        raise UserError(f"train.held_out: {len(articles)} articles leave none to train on or none to choose the checkpoint; add articles")
+    return training, [example for example in examples if example.article in held]
+
+
+def to_dataset(
+    examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, schema: Schema, reading: PredictSettings
+) -> datasets.Dataset:
+    """A row a window: input_ids, labels, label_scores, claim_targets, weights. Raises UserError if nothing in the examples is labelled."""
+    encodings = encode(tokenizer, [example.text for example in examples], reading.window, reading.overlap)
+    rows = [row for example, encoding in zip(examples, encodings, strict=True) for row in _rows(example, encoding, schema)]
+    if not any(max(row["labels"], default=IGNORED) > IGNORED or any(row["claim_targets"]) for row in rows):
+        raise UserError("no example carries a label that can be trained on; run `python -m annotate` first")
+    return datasets.Dataset.from_list(rows)
+
+
+def _rows(example: Example, encoding: Encoding, schema: Schema) -> Iterator[dict[str, Any]]:
+    targets: Iterable[Any] = [None] * len(encoding.windows)
+    if example.spans is not None:
+        targets = tag(encoding, on_word_edges(example, encoding.words), schema, example.unsure)
+    for window, target in zip(encoding.windows, targets, strict=True):
+        masked = [IGNORED] * len(window.input_ids)
+        yield {
+            "input_ids": window.input_ids.tolist(),
+            "labels": masked if target is None else target.labels.tolist(),
+            "label_scores": [1.0] * len(masked) if target is None else target.scores.tolist(),
+            "claim_targets": claim_target(example, schema),
+            "weights": example.weight,
+        }
+
+
+def on_word_edges(example: Example, ranges: Sequence[Range] | None = None) -> tuple[Span, ...]:
+    """The example's spans that begin and end on word edges. Labels made elsewhere may not: those are left out, with a warning."""
+    ranges = words(example.text) if ranges is None else ranges
+    starts, ends = {start for start, _ in ranges}, {end for _, end in ranges}
+    kept = tuple(span for span in example.spans or () if span.start in starts and span.end in ends)
+    if len(kept) < len(example.spans or ()):
+        log.warning("%s: %d spans do not begin and end on word edges; left out", example.id, len(example.spans or ()) - len(kept))
+    return kept
+
+
+def claim_target(example: Example, schema: Schema) -> list[float]:
+    """The claim head's distribution, in the order of the schema's classes; all zeros where there is no label."""
+    scores = example.claim_scores if example.claim_scores is not None else {example.claim: 1.0} if example.claim else {}
+    return [float(scores.get(claim, 0.0)) for claim in schema.claims]
+
+
+class Collator:
+    """Pads a batch to its longest row; padding carries no label."""
+
+    def __init__(self, pad_token_id: int) -> None:
+        self.padding = {"input_ids": pad_token_id, "labels": IGNORED, "label_scores": 1.0}
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        """(rows, tokens) tensors of the token columns, ``attention_mask`` among them, and (rows, …) of the sentence columns."""
+        length = max(len(row["input_ids"]) for row in rows)
+        batch = {
+            key: torch.tensor([row[key] + [value] * (length - len(row[key])) for row in rows]) for key, value in self.padding.items()
+        }
+        lengths = torch.tensor([len(row["input_ids"]) for row in rows])
+        batch["attention_mask"] = (torch.arange(length) < lengths[:, None]).long()
+        batch["claim_targets"] = torch.tensor([row["claim_targets"] for row in rows])
+        batch["weights"] = torch.tensor([row["weights"] for row in rows])
+        return batch

@@ -1,0 +1,189 @@
+"""Fits the two heads and the encoder under them with ``transformers.Trainer``.
+
+The checkpoint is chosen on held-out articles by one number, ``score``: the mean of strict span F1 and claim macro-F1, read through the
+Predictor itself, so that what is chosen is what will run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import random
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import torch
+import transformers
+from torch import nn
+from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers.trainer_utils import get_last_checkpoint
+
+from models.encoders import Encoder
+from models.engines import FORMAT
+from models.labels import Schema
+from models.modeling import GozarehModel, joint_model
+from models.predictor import Predictor
+from models.records import Example
+from models.settings import Settings, TrainSettings
+
+from .augment import Augmenter
+from .dataset import Collator, to_dataset
+from .evaluate import evaluate
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A trained network with what chose it: ``history`` is the Trainer's log, one dictionary an entry."""
+
+    model: GozarehModel
+    tokenizer: PreTrainedTokenizerBase
+    history: list[dict[str, Any]]
+    best_step: int
+
+
+class JointTrainer(Trainer):
+    """A Trainer whose evaluation reads the held-out sentences as prediction does."""
+
+    def __init__(self, *args: Any, held_out: Sequence[Example], settings: Settings, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.held_out = held_out
+        self.settings = settings
+
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Strict span F1, claim macro-F1 and their mean, ``score``, on the held-out articles."""
+        predictor = Predictor.of(self.model, self.processing_class, self.settings.predict)
+        report = evaluate(predictor, self.held_out)
+        self.model.train()
+        spans, claims = report["spans"]["micro"]["f1"], report["claims"]["macro_f1"]
+        metrics = {"score": (spans + claims) / 2 if report["claims"]["count"] else spans, "span_f1": spans, "claim_macro_f1": claims}
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+def fit(
+    settings: Settings,
+    encoder: Encoder,
+    training: Sequence[Example],
+    held_out: Sequence[Example],
+    folder: Path,
+    schema: Schema | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> Fit:
+    """Train on ``training``, choose the checkpoint on ``held_out``; checkpoints go to ``folder``.
+
+    An interrupted run with the same settings and data goes on from its last checkpoint; checkpoints of other settings or data are
+    deleted first. Raises UserError where there is nothing to train on.
+    """
+    schema = schema or Schema()
+    set_seed(settings.seed)
+    model = joint_model(encoder.model, schema)
+    model.config.gozareh = {"format": FORMAT, **asdict(settings.predict)}
+    rows = to_dataset(_augmented(settings, training), encoder.tokenizer, schema, settings.predict)
+    checkpoint = _resumable(folder, _fingerprint(settings, encoder.source, training))
+    trainer = JointTrainer(
+        model=model,
+        args=_arguments(settings, rows, folder),
+        data_collator=Collator(encoder.tokenizer.pad_token_id),
+        train_dataset=rows,
+        eval_dataset=rows,  # unused: evaluate() reads the held-out sentences; the Trainer asks for one all the same
+        processing_class=encoder.tokenizer,
+        optimizers=(torch.optim.AdamW(parameter_groups(model, settings.train)), None),
+        callbacks=list(callbacks),
+        held_out=held_out,
+        settings=settings,
+    )
+    if checkpoint:
+        log.info("going on from %s", checkpoint)
+    trainer.train(resume_from_checkpoint=checkpoint)
+    best = trainer.state.best_global_step or trainer.state.global_step
+    return Fit(model.cpu().eval(), encoder.tokenizer, trainer.state.log_history, best)
+
+
+def _augmented(settings: Settings, training: Sequence[Example]) -> list[Example]:
+    rng = random.Random(settings.seed)
+    augmenter = Augmenter.of(settings.augment, training)
+    return [copy for example in training for copy in (example, *augmenter.copies(example, rng))]
+
+
+def _arguments(settings: Settings, rows: datasets.Dataset, folder: Path) -> TrainingArguments:
+    train = settings.train
+    batches = -(-len(rows) // (train.batch_size * train.accumulate))
+    steps = train.max_steps or max(1, round(train.epochs * batches))
+    every = max(1, steps // train.evaluations)
+    gpu = torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=steps,
+        per_device_train_batch_size=train.batch_size,
+        gradient_accumulation_steps=train.accumulate,
+        warmup_steps=round(train.warmup * steps),
+        lr_scheduler_type="linear",
+        train_sampling_strategy="group_by_length",
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model="score",
+        greater_is_better=True,
+        logging_steps=max(1, every // 5),
+        bf16=_bf16_is_fast(),
+        seed=settings.seed,
+        report_to=[],
+        dataloader_pin_memory=gpu,
+    )
+
+
+def _bf16_is_fast() -> bool:
+    """Whether the GPU, or without one the processor, multiplies bfloat16 matrices in hardware (twice as fast a step, measured)."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # not in older releases of torch
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def parameter_groups(model: GozarehModel, train: TrainSettings) -> list[dict[str, Any]]:
+    """AdamW's groups: heads and pooler at the head rate; each encoder layer ``layer_decay`` times the rate of the one above it, the
+    embeddings lowest; no weight decay on biases and norms (ULMFiT's discriminative rates, Howard and Ruder 2018)."""
+    layers = model.config.num_hidden_layers
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if name.startswith(("classifier", "claim_classifier", "bert.pooler")):
+            rate = train.head_learning_rate
+        elif name.startswith("bert.encoder.layer."):
+            rate = train.learning_rate * train.layer_decay ** (layers - 1 - int(name.split(".")[3]))
+        else:
+            rate = train.learning_rate * train.layer_decay**layers
+        decay = train.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]
+
+
+def _fingerprint(settings: Settings, source: str, training: Sequence[Example]) -> str:
+    """What a checkpoint depends on, so that one of other data or settings is never taken up again."""
+    relevant = [asdict(settings), source, [example.to_dict() for example in training], torch.__version__, transformers.__version__]
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+def _resumable(folder: Path, fingerprint: str) -> str | None:
+    """The last checkpoint in ``folder`` if it is of this very run, else None with the folder emptied."""
+    mark = folder / "fingerprint"
+    if mark.is_file() and mark.read_text() == fingerprint:
+        return get_last_checkpoint(str(folder))
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    mark.write_text(fingerprint)
+    return None
