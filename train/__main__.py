@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers.utils.logging import disable_progress_bar
 
 from models import files, settings
 from models.encoders import Encoder, load_encoder
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change, such as train.epochs=3")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    disable_progress_bar()  # of loading weights; training keeps its own
     run = settings.load(options.config, options.overrides)
     examples = read_examples(run.annotate.output)
     gold = {path: read_examples(path) for path in run.gold}  # before hours of training: a mistake there shows at once
@@ -86,6 +88,8 @@ def _write(
     }
     first_gold = next((metrics[path] for path in run.gold), next(iter(metrics.values())))
     plot(first_gold, fitted.history, run.folder / "plots")
+    fitted.model.save_pretrained(run.folder / "model")
+    fitted.tokenizer.save_pretrained(run.folder / "model")
     publish(fitted.model, fitted.tokenizer, run.folder / "published", report=report)
     with files.write_whole(run.folder / "report.json") as out:
         out.write(files.to_json(report) + "\n")

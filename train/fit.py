@@ -139,6 +139,7 @@ def _arguments(settings: Settings, rows: datasets.Dataset, folder: Path) -> Trai
         metric_for_best_model="score",
         greater_is_better=True,
         logging_steps=max(1, every // 5),
+        use_cpu=not gpu,
         bf16=_bf16_is_fast(),
         seed=settings.seed,
         report_to=[],

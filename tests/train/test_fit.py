@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from models import settings
+from models.encoders import Encoder
+from models.errors import UserError
+from models.modeling import joint_model
+from models.labels import Schema
+from models.predictor import Predictor
+from models.records import read_examples
+from models.settings import TrainSettings
+from train.cross_validate import leave_one_out
+from train.dataset import split_by_article
+from train.fit import fit, parameter_groups
+
+EXAMPLES = [e for e in read_examples("seeds/gold.jsonl") if e.claim != "NONE"]  # here only as something labelled to fit
+
+
+@pytest.fixture()
+def run():
+    return settings.load("configs/tiny.yaml", ["train.max_steps=4", "train.evaluations=2", "predict.window=64", "predict.overlap=16"])
+
+
+@pytest.fixture()
+def encoder(tiny_encoder, tiny_tokenizer):
+    return Encoder(tiny_encoder, tiny_tokenizer, "tiny", "mit")
+
+
+def test_what_is_chosen_is_what_was_measured(run, encoder, tmp_path):
+    training, held_out = split_by_article(EXAMPLES)
+    fitted = fit(run, encoder, training, held_out, tmp_path / "c")
+    scores = {entry["step"]: entry["eval_score"] for entry in fitted.history if "eval_score" in entry}
+    assert set(scores) == {2, 4}
+    assert scores[fitted.best_step] == max(scores.values())
+    assert fitted.model.config.gozareh == {"format": 1, "window": 64, "overlap": 16, "claim_threshold": 0.5}
+    assert not fitted.model.training
+
+
+def test_the_same_seed_gives_the_same_weights(run, encoder, tmp_path):
+    training, held_out = split_by_article(EXAMPLES)
+    one, two = (fit(run, encoder, training, held_out, tmp_path / name).model.state_dict() for name in "ab")
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+class Stop(TrainerCallback):
+    """Pulls the plug after the second step's checkpoint."""
+
+    def on_save(self, args, state, control, **kwargs):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_goes_on_where_it_was(run, encoder, tmp_path):
+    training, held_out = split_by_article(EXAMPLES)
+    whole = fit(run, encoder, training, held_out, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit(run, encoder, training, held_out, tmp_path / "parts", callbacks=[Stop()])
+    steps = []
+
+    class Count(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            steps.append(state.global_step)
+
+    resumed = fit(run, encoder, training, held_out, tmp_path / "parts", callbacks=[Count()])
+    assert steps == [3, 4]
+    assert resumed.best_step == whole.best_step
+    for (name, a), b in zip(whole.model.state_dict().items(), resumed.model.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, msg=name)
+
+
+def test_checkpoints_of_other_data_are_not_taken_up(run, encoder, tmp_path):
+    training, held_out = split_by_article(EXAMPLES)
+    fit(run, encoder, training, held_out, tmp_path / "c")
+    steps = []
+
+    class Count(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            steps.append(state.global_step)
+
+    fit(run, encoder, training[:-1], held_out, tmp_path / "c", callbacks=[Count()])
+    assert steps == [1, 2, 3, 4]
+
+
+def test_lower_layers_learn_more_slowly(tiny_encoder):
+    model = joint_model(tiny_encoder, Schema())
+    groups = parameter_groups(model, TrainSettings(learning_rate=1e-4, head_learning_rate=1e-3, layer_decay=0.5, weight_decay=0.1))
+    rate = {id(p): (g["lr"], g["weight_decay"]) for g in groups for p in g["params"]}
+    assert rate[id(model.classifier.weight)] == (1e-3, 0.1)
+    assert rate[id(model.classifier.bias)] == (1e-3, 0.0)
+    assert rate[id(model.bert.encoder.layer[0].output.dense.weight)] == (1e-4, 0.1)
+    assert rate[id(model.bert.embeddings.word_embeddings.weight)] == (0.5e-4, 0.1)
+    assert len(rate) == len(list(model.parameters()))
+
+
+def test_no_article_is_read_by_a_model_that_saw_it(run, tiny_model, tiny_tokenizer):
+    seen = []
+
+    def read(of_seed, training, held_out, unseen):
+        seen.append((of_seed.seed, {e.article for e in training}, {e.article for e in held_out}, {e.article for e in unseen}))
+        return Predictor.of(tiny_model, tiny_tokenizer, of_seed.predict).read([e.text for e in unseen])
+
+    result = leave_one_out(run, EXAMPLES, EXAMPLES, 2, read)
+    assert len(seen) == 10
+    articles = {e.article for e in EXAMPLES}
+    for _, training, held_out, unseen in seen:
+        assert len(held_out) == len(unseen) == 1
+        assert not training & (held_out | unseen)
+        assert training | held_out | unseen == articles
+    assert {seed for seed, *_ in seen} == {13, 14}
+    assert len(result["seeds"]) == 2
+    assert result["mean"].keys() == result["spread"].keys()
+
+
+def test_leaving_one_out_needs_articles(run):
+    with pytest.raises(UserError, match="three articles at least"):
+        leave_one_out(run, EXAMPLES, EXAMPLES[:3], 1, lambda *_: [])

@@ -1,0 +1,132 @@
+"""The model card, README.md of a published folder, written from a run's report with the template ``card.md``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+from models import files
+from models.labels import Schema
+
+TEMPLATE = Path(__file__).with_name("card.md")
+REPORT = "the run's report"
+
+MEANINGS = {
+    "PERSON": ("the name of one human being, titles left out", "«سید مرتضی حسینی»، «حسینی»"),
+    "ROLE": ("the office a person holds, with its organisation and place", "«رئیس اداره بهزیستی شهرستان خرمشهر»، «وزیر کار»"),
+    "NUMBER": ("a quantity, with its currency or percent", "«یک هزار و 580»، «۸۵ میلیارد تومان»، «چهار درصد»"),
+    "PROGRAM": ("a named programme, plan, service, campaign, system or fund", "«طرح توانبخشی مبتنی بر جامعه»، «سامانه اشتغال»"),
+    "ANNOUNCEMENT": ("a particular event or act, done, under way or scheduled", "«۱۲ مجموعه امروز بهره برداری شدند»"),
+    "STATISTIC": ("how many, how much, what share, how it changed", "«۲۶ هزار معلول تحت پوشش هستند»"),
+    "POLICY": ("an aim, priority, duty, rule, plan, commitment or need", "«توانمندسازی از اولویت های سازمان است»"),
+}
+
+
+def card(report: Mapping[str, Any], schema: Schema, positions: int) -> str:
+    """The card's text, metadata first. ``positions`` is the most tokens that the encoder reads at once.
+
+    ``report`` holds ``name``, ``base_model``, ``settings`` (with ``predict``: window, overlap, claim_threshold), ``versions`` (package to
+    version) and ``data``. The rest is said where it is known, and has no section where it is not:
+
+    - ``licence`` of the weights, by its id in https://huggingface.co/docs/hub/repositories-licenses; ``commit``, ``device``, ``minutes``;
+    - in ``data``: ``corpora``, each with ``name``, ``licence`` and ``sentences``;
+    - ``functions``: one dictionary a labelling function, all with the same keys;
+    - ``metrics``: what ``evaluate.score`` gives, by the name of the labels measured on;
+    - ``cross_validation``: what ``cross_validate`` writes, figures by name in ``mean`` and ``spread`` and a list of ``seeds``.
+
+    Raises UserError for a field that is missing.
+    """
+    required = {"name": str, "base_model": str, "settings": dict, "versions": dict, "data": dict}
+    fields = {name: files.field(dict(report), name, kind, REPORT) for name, kind in required.items()}
+    reading = files.field(fields["settings"], "predict", dict, f"{REPORT}, field 'settings'")
+    known = dict.fromkeys(("licence", "commit", "device", "minutes", "functions", "metrics", "cross_validation")) | dict(report)
+    # plain JSON types: a run in memory still has tuples, which YAML would mark as Python's own
+    settings = yaml.safe_dump(_plain(fields["settings"]), allow_unicode=True, sort_keys=False).strip()
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        known
+        | {
+            "metadata": _metadata(known, schema).to_yaml(),
+            "span_types": schema.span_types,
+            "claims": schema.claims,
+            "span_rows": _rows(schema.span_types),
+            "claim_rows": _rows(schema.claims),
+            "reading": reading,
+            "positions": positions,
+            "label_model": fields["settings"].get("annotate", {}).get("label_model"),
+            "settings": settings,
+        }
+    )
+    # read by the hub's own parser, so that metadata it refuses is never written; sections left out leave blank lines
+    return str(ModelCard(re.sub(r"\n{3,}", "\n\n", text)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _rows(labels: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Label, meaning, examples; of another corpus's labels only the names are known."""
+    return [(label, *MEANINGS.get(label, ("as in its corpus", ""))) for label in labels]
+
+
+def _metadata(known: Mapping[str, Any], schema: Schema) -> ModelCardData:
+    sources = (known["base_model"], known["settings"].get("encoder", {}).get("source", ""))  # what was loaded, what the settings name
+    tags = ["persian", "news", "named-entity-recognition"] + (["claim-classification"] if schema.claims else [])
+    return ModelCardData(
+        language="fa",
+        license=known["licence"],
+        library_name="transformers",
+        pipeline_tag="token-classification",
+        tags=tags,
+        base_model=next(filter(_on_the_hub, sources), None),
+        model_name=known["name"],
+        eval_results=list(_results(known)) or None,
+    )
+
+
+def _on_the_hub(name: str) -> bool:
+    """Whether a name can be a model's on the hub, the only kind that the metadata may give, and is no folder here."""
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return "/" in name and not Path(name).exists()
+
+
+def _results(known: Mapping[str, Any]) -> Iterator[EvalResult]:
+    """The figures in the hub's ``model-index`` form."""
+    spans, claims = "token-classification", "text-classification"
+    for gold, scores in (known["metrics"] or {}).items():
+        micro = scores.get("spans", {}).get("micro", {})
+        yield from _result(gold, spans, {f"strict span {name}": micro.get(name) for name in ("precision", "recall", "f1")})
+        if (judged := scores.get("claims")) and judged.get("count", 1):
+            yield from _result(gold, claims, {"claim accuracy": judged["accuracy"], "claim macro f1": judged["macro_f1"]})
+    if known["cross_validation"]:
+        mean = known["cross_validation"]["mean"]
+        yield from _result("leave one article out", spans, {"strict span f1": mean.get("micro F1")})
+        yield from _result("leave one article out", claims, {"claim macro f1": mean.get("claim macro-F1")})
+
+
+def _result(gold: str, task: str, figures: Mapping[str, float | None]) -> Iterator[EvalResult]:
+    """``figures`` are named by what they measure and, last, the hub's id of the metric."""
+    for name, value in figures.items():
+        if value is not None:
+            yield EvalResult(
+                task_type=task,
+                dataset_type=re.sub(r"\W+", "-", gold),  # an id: figures of one id are taken for one data set's, whatever its name
+                dataset_name=gold,
+                metric_type=name.rpartition(" ")[2],
+                metric_name=name,
+                metric_value=value,
+            )

@@ -1,0 +1,281 @@
+"""The published folder: one encoder with two heads that stock transformers pipelines load without our code, and a card from the run.
+
+    config.json                     stock BertForTokenClassification; ``auto_map`` leads to the joint class
+    model.safetensors.index.json    -> encoder.safetensors, span_head.safetensors, claim_head.safetensors (16-bit floats)
+    tokenizer files, README.md, the Python files that the joint class and the pipeline need
+    claim/                          stock BertForSequenceClassification: its head, tokenizer files, a link to the same encoder
+
+The link is relative and stays inside the folder. An index may also name "../encoder.safetensors" on a disk, but not on the hub, where a
+link becomes a real file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import copy
+import json
+import logging
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+from transformers import BertConfig, PreTrainedModel, PreTrainedTokenizerBase, pipeline
+from transformers.utils.logging import get_verbosity, set_verbosity
+
+import models
+from models import files
+from models.engines import FORMAT, TorchEngine, open_model
+from models.errors import UserError, command
+from models.labels import Schema
+from models.modeling import GozarehModel
+
+from .card import card
+
+ENCODER, SPAN_HEAD, CLAIM_HEAD = "encoder.safetensors", "span_head.safetensors", "claim_head.safetensors"
+TOLERANCE = 1e-2  # how far a probability may move when the weights are cut to 16 bits
+CODE = Path(models.__file__).parent
+
+PROBES = (
+    "سید مرتضی حسینی، رئیس اداره بهزیستی شهرستان خرمشهر، گفت: ۲۶ هزار معلول تحت پوشش هستند.",
+    "۱۲ مجموعه امروز در طرح توانبخشی مبتنی بر جامعه بهره‌برداری شدند.",
+    "توانمندسازی از اولویت های سازمان است",
+)
+
+
+def publish(
+    model: GozarehModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    report: Mapping[str, Any],
+    export: Callable[[Path], None] | None = None,
+) -> None:
+    """Write ``folder`` beside its place, load it through the stock pipelines and the joint class, and only then put it there.
+
+    ``report`` is the run's (see ``card.card``); its ``settings.predict`` says how the model reads. ``export`` adds files of its own to the
+    new folder, such as ONNX graphs. An exception leaves an older published folder as it was; a kill between the last two renames leaves it
+    as ``.NAME.old``, which the next call puts back. Raises UserError for a report that lacks a field, for a folder that holds something
+    else, and for weights that 16 bits cannot hold.
+    """
+    text = card(report, model.schema, model.config.max_position_embeddings)
+    old = _clear_place(folder)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
+        new = Path(scratch) / folder.name
+        new.mkdir()
+        write(model, tokenizer, new, report["settings"]["predict"])
+        (new / "README.md").write_text(text, encoding="utf-8")
+        if export:
+            export(new)
+        check(new, model)
+        _swap(new, folder, old)
+
+
+def _clear_place(folder: Path) -> Path:
+    """Where the older folder steps aside. Mends an interrupted swap; raises UserError for a folder that no publish wrote."""
+    old = folder.with_name(f".{folder.name}.old")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists() and not (folder.is_dir() and _is_ours(folder)):
+        raise UserError(f"{folder}: holds something other than a published model; name a new or empty folder")
+    return old
+
+
+def _is_ours(folder: Path) -> bool:
+    config = folder / "config.json"
+    return not any(folder.iterdir()) or (config.is_file() and '"gozareh"' in config.read_text(encoding="utf-8"))
+
+
+def _swap(new: Path, folder: Path, old: Path) -> None:
+    """Put ``new`` in the place of ``folder``; if that fails, ``folder`` comes back."""
+    if not folder.exists():
+        new.rename(folder)
+        return
+    folder.rename(old)
+    try:
+        new.rename(folder)
+    except BaseException:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old)
+
+
+def write(model: GozarehModel, tokenizer: PreTrainedTokenizerBase, folder: Path, reading: Mapping[str, Any]) -> None:
+    """All of the folder but its card: weights, configurations, tokenizer files, code. ``reading`` is as in ``models.predictor.Reading``."""
+    config, schema = model.config, model.schema
+    weights = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in model.state_dict().items()}
+    encoder = {name: tensor for name, tensor in weights.items() if name.startswith("bert.")}
+    claim_head = {name: tensor for name, tensor in weights.items() if name.startswith("claim_classifier.")}
+    span_head = {name: tensor for name, tensor in weights.items() if name.startswith("classifier.")}
+    tokenizer = _at_rest(tokenizer, config.max_position_embeddings)
+
+    parts = {ENCODER: encoder, SPAN_HEAD: span_head} | ({CLAIM_HEAD: claim_head} if claim_head else {})
+    _write_weights(folder, parts)
+    _write_json(folder / "config.json", _joint_config(config, schema, reading))
+    tokenizer.save_pretrained(folder)
+    for source in code_files():
+        shutil.copyfile(source, folder / source.name)
+    if schema.claims:
+        claim = folder / "claim"
+        claim.mkdir()
+        (claim / ENCODER).symlink_to(Path("..") / ENCODER)
+        head = {name.removeprefix("claim_"): tensor for name, tensor in claim_head.items()}
+        _write_weights(claim, {ENCODER: encoder, CLAIM_HEAD: head})
+        _write_json(claim / "config.json", _claim_config(config, schema))
+        tokenizer.save_pretrained(claim)
+
+
+def _at_rest(tokenizer: PreTrainedTokenizerBase, positions: int) -> PreTrainedTokenizerBase:
+    """A copy without the traces of its loading and of its last call, which would be saved, and with a length that the encoder can read."""
+    tokenizer = copy.deepcopy(tokenizer)
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    for how_it_was_loaded in ("is_local", "local_files_only"):
+        tokenizer.init_kwargs.pop(how_it_was_loaded, None)
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
+    return tokenizer
+
+
+def _write_weights(folder: Path, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Each part in a file of its own, unless a link stands there, and the index that names them all."""
+    for name, tensors in parts.items():
+        if not (folder / name).is_symlink():
+            (folder / name).write_bytes(save(dict(tensors), metadata={"format": "pt"}))
+    size = sum(tensor.nbytes for tensors in parts.values() for tensor in tensors.values())
+    weight_map = {tensor: name for name, tensors in parts.items() for tensor in sorted(tensors)}
+    _write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": size}, "weight_map": weight_map})
+
+
+def _joint_config(config: BertConfig, schema: Schema, reading: Mapping[str, Any]) -> dict[str, Any]:
+    """Said outright, because ``save_pretrained`` would name the joint class, which stock transformers does not know.
+
+    The task "gozareh" is named by ``GozarehConfig``, seen with trust_remote_code=True alone: an entry ``custom_pipelines`` here would
+    go before the pipeline that ``import gozareh`` registers and ask for trust every time.
+    """
+    return (
+        config.to_diff_dict()
+        | schema.to_config()
+        | {
+            "architectures": ["BertForTokenClassification"],
+            "dtype": "float32",  # of the network; the files hold 16 bits
+            "gozareh": {"format": FORMAT} | dict(reading),
+            "auto_map": {"AutoConfig": "modeling.GozarehConfig", "AutoModel": "modeling.GozarehModel"},
+        }
+    )
+
+
+def _claim_config(config: BertConfig, schema: Schema) -> dict[str, Any]:
+    ours = {"gozareh", "claim_id2label", "auto_map"}
+    return {name: value for name, value in config.to_diff_dict().items() if name not in ours} | {
+        "architectures": ["BertForSequenceClassification"],
+        "dtype": "float32",
+        "id2label": dict(enumerate(schema.claims)),
+        "label2id": {claim: i for i, claim in enumerate(schema.claims)},
+        "problem_type": "single_label_classification",
+    }
+
+
+def _write_json(path: Path, record: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(record, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def code_files(roots: Sequence[str] = ("modeling", "pipeline")) -> list[Path]:
+    """The modules of ``models`` that ``roots`` import, directly or not, themselves included."""
+    found: dict[str, Path] = {}
+    queue = list(roots)
+    while queue:
+        name = queue.pop()
+        if name not in found:
+            found[name] = CODE / f"{name}.py"
+            queue.extend(_relative_imports(found[name].read_text(encoding="utf-8")))
+    return [found[name] for name in sorted(found)]
+
+
+def _relative_imports(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield from [node.module] if node.module else [alias.name for alias in node.names]
+
+
+def check(folder: Path, model: GozarehModel) -> None:
+    """Load a written folder as the joint class and through the stock pipelines, and compare with the network in memory.
+
+    Raises UserError if a probability moved by more than ``TOLERANCE``, RuntimeError if a stock pipeline reads something else.
+    """
+    engine, tokenizer, _, _ = open_model(folder, "cpu", "torch")
+    assert isinstance(engine, TorchEngine)
+    after = _probabilities(engine.model, tokenizer)
+    moved = max(float((a - b).abs().max()) for a, b in zip(_probabilities(model, tokenizer), after, strict=True))
+    if not moved < TOLERANCE:  # so that it also catches what is not a number
+        raise UserError(f"{folder.name}: stored in 16 bits, a probability moves by {moved:.3f}, over {TOLERANCE}; train with smaller steps")
+    for task, place, ours in zip(("token-classification", "text-classification"), (folder, folder / "claim"), after, strict=False):
+        with _quiet():
+            stock = pipeline(task, str(place), device="cpu")  # type: ignore[call-overload] # one for each literal
+        theirs = _probabilities(stock.model, stock.tokenizer)[0]
+        if not torch.allclose(ours, theirs, atol=1e-4):
+            raise RuntimeError(f"{place}: the stock {task} pipeline does not give what the joint class gives")
+
+
+@torch.no_grad()
+def _probabilities(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[Tensor]:
+    """Of a few sentences: (tokens, tags) and, of a joint model, (sentences, claims). Training mode is restored."""
+    batch = tokenizer(list(PROBES), padding=True, truncation=True, return_tensors="pt")
+    training = model.training
+    output = model.train(False)(**{name: tensor.to(model.device) for name, tensor in batch.items()})
+    model.train(training)
+    logits = [output[name].float().cpu() for name in ("logits", "claim_logits") if output.get(name) is not None]
+    real = batch["attention_mask"].bool()
+    return [(tensor[real] if tensor.ndim == 3 else tensor).softmax(dim=-1) for tensor in logits]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' report of the other head's tensors, which a stock class leaves unread."""
+    verbosity = get_verbosity()
+    set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        set_verbosity(verbosity)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Publish the model that a run has trained, with a card of all that the run has measured."""
+    parser = argparse.ArgumentParser(prog="python -m train.publish", description=main.__doc__)
+    parser.add_argument("run", type=Path, help="a run's folder, which holds published/ and report.json")
+    parser.add_argument("--to", type=Path, help="the folder to write (default: models/published/NAME)")
+    options = parser.parse_args(argv)
+    report = _read_json(options.run / "report.json")
+    if (options.run / "cross_validation.json").is_file():
+        report["cross_validation"] = _read_json(options.run / "cross_validation.json")
+    engine, tokenizer, _, _ = open_model(options.run / "published", "cpu", "torch")
+    assert isinstance(engine, TorchEngine)
+    folder = options.to or CODE / "published" / options.run.resolve().name
+    publish(engine.model, tokenizer, folder, report=report)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    print(f"{folder}: published, {size / 1e6:.1f} MB; its card is {folder / 'README.md'}")
+    return 0
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(files.read_text(path))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}); train the run again") from None
+    if not isinstance(record, dict):
+        raise UserError(f"{path}: not a JSON object; train the run again")
+    return record
+
+
+if __name__ == "__main__":
+    sys.exit(main())
