@@ -1,6 +1,6 @@
 """Articles from files, and which of their lines are the story: what a news site prints around it stays out of ``Article.body``.
 
-A text file is an article, a JSONL file holds one a line (``text``, optional ``id`` and ``licence``; a ``title`` is not read), an HTML page
+A text file is an article, a JSONL file holds one a line (``text``, optional ``id``, ``source`` and ``licence``; a ``title`` is not read), an HTML page
 is what trafilatura extracts from it.
 """
 
@@ -91,7 +91,7 @@ def read_file(path: Path) -> Iterator[Article]:
 
 
 def _read_txt(path: Path) -> Iterator[Article]:
-    yield _article(path.stem, files.read_text(path), None, str(path))
+    yield _article(path.stem, files.read_text(path), str(path.parent), None, str(path))
 
 
 def _read_html(path: Path) -> Iterator[Article]:
@@ -100,7 +100,7 @@ def _read_html(path: Path) -> Iterator[Article]:
     except ImportError:
         raise UserError(f"{path}: reading HTML needs trafilatura; pip install 'gozareh[html]'") from None
     text = trafilatura.extract(files.read_text(path), include_comments=False)
-    yield _article(path.stem, text or "", None, str(path))
+    yield _article(path.stem, text or "", str(path.parent), None, str(path))
 
 
 def _read_jsonl(path: Path) -> Iterator[Article]:
@@ -116,17 +116,17 @@ def _read_jsonl(path: Path) -> Iterator[Article]:
         id = record.get("id", f"{path.name.removesuffix('.gz').removesuffix('.jsonl')}-{number}")
         if isinstance(id, bool) or not isinstance(id, str | int) or id == "":
             raise UserError(f"{where}, field 'id': expected a text or a number that is the article's own")
-        text, licence = files.field(record, "text", str, where), record.get("licence")
-        yield _article(str(id), text, None if licence is None else str(licence), f"{where}, field 'text'")
+        text, source, licence = files.field(record, "text", str, where), record.get("source", path.name), record.get("licence")
+        yield _article(str(id), text, str(source), None if licence is None else str(licence), f"{where}, field 'text'")
         empty = False
     if empty:
         raise UserError(f"{path}: holds no article; one JSON object with 'text' a line")
 
 
-def _article(id: str, text: str, licence: str | None, where: str) -> Article:
+def _article(id: str, text: str, source: str, licence: str | None, where: str) -> Article:
     if not text.strip():
         raise UserError(f"{where}: holds no text; fill it or leave it out")
-    return Article(id, text, body_of(text), licence)
+    return Article(id, text, body_of(text), source, licence)
 
 
 _READERS: dict[str, Callable[[Path], Iterator[Article]]] = {

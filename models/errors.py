@@ -7,16 +7,20 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 
 class UserError(Exception):
     """Something the user can mend: the message is one line that names the file, line and field, and the remedy."""
 
 
-Main = Callable[[Sequence[str] | None], int]
+class Main(Protocol):
+    """A command: arguments (``sys.argv``'s where None) in, exit code out."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int: ...
 
 
-def command(main: Main) -> Main:
+def command(main: Callable[[Sequence[str] | None], int]) -> Main:
     """Wrap a command's ``main(argv) -> exit code``: 2 after a UserError, 130 after Ctrl-C, 1 (with the traceback) after a fault of ours."""
 
     @functools.wraps(main)

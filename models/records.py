@@ -27,6 +27,7 @@ class Article:
     id: str
     text: str
     body: tuple[Range, ...]
+    source: str | None = None
     licence: str | None = None
 
 
@@ -78,7 +79,7 @@ class Example:
 
     ``spans`` None and ``claim`` None mean that the head has no label here and is masked. ``unsure`` are stretches of the text on which the
     functions could not agree: masked too, neither a span nor ``O``. A span's ``score`` and ``claim_scores`` are soft targets; ``weight``
-    multiplies the sentence's loss.
+    multiplies the sentence's loss. ``source`` and ``licence`` are the article's, so that a trained model can say what it was trained on.
     """
 
     id: str
@@ -89,6 +90,8 @@ class Example:
     unsure: tuple[Range, ...] = ()
     weight: float = 1.0
     article: str = ""
+    source: str | None = None
+    licence: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, of which gold files use ``id``, ``text``, ``entities`` and ``claim`` alone."""
@@ -101,8 +104,7 @@ class Example:
         if self.claim_scores is not None:
             record["claim_scores"] = {label: round(score, 4) for label, score in self.claim_scores.items()}
         record["unsure"] = [list(r) for r in self.unsure]
-        record["weight"] = self.weight
-        return record
+        return record | {"weight": self.weight, "source": self.source, "licence": self.licence}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,8 @@ def _parse_examples(text: str, name: str) -> Iterator[Example]:
             unsure=tuple((start, end) for start, end in unsure),
             weight=float(weight),
             article=record.get("article") or re.sub(r"[-#]\d+$", "", id),
+            source=record.get("source"),
+            licence=record.get("licence"),
         )
 
 

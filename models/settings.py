@@ -27,7 +27,7 @@ class EncoderSettings:
 
 @dataclass(frozen=True)
 class AnnotateSettings:
-    """``articles``: files or folders to label; ``licences``: where not empty, a record of a JSONL file that states another is left out;
+    """``articles``: files or folders to label; ``licences``: where not empty, an article that states a licence which begins with none of them is left out;
     ``exclude``: JSONL files whose articles are left out (gold that measures must not train); ``limit``: at most so many articles
     of each path, spread evenly, 0 for all."""
 

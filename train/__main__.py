@@ -31,6 +31,8 @@ from .evaluate import evaluate, plot, table
 from .fit import Fit, fit
 from .publish import publish
 
+WEIGHTS_LICENCE = "apache-2.0"
+
 log = logging.getLogger(__name__)
 
 
@@ -77,7 +79,8 @@ def _write(
         "name": run.name,
         "base_model": encoder.source,
         "settings": dataclasses.asdict(run),
-        "data": {"sentences": len(examples), "articles": len({e.article for e in examples}), "claims": dict(Counter(str(e.claim) for e in examples))},
+        "licence": WEIGHTS_LICENCE,
+        "data": {"sentences": len(examples), "articles": len({e.article for e in examples}), "corpora": _corpora(examples)},
         "metrics": metrics,
         "best_step": fitted.best_step,
         "minutes": round(minutes, 1),
@@ -88,13 +91,17 @@ def _write(
     }
     first_gold = next((metrics[path] for path in run.gold), next(iter(metrics.values())))
     plot(first_gold, fitted.history, run.folder / "plots")
-    fitted.model.save_pretrained(run.folder / "model")
-    fitted.tokenizer.save_pretrained(run.folder / "model")
     publish(fitted.model, fitted.tokenizer, run.folder / "published", report=report)
     with files.write_whole(run.folder / "report.json") as out:
         out.write(files.to_json(report) + "\n")
     with files.write_whole(run.folder / "report.txt") as out:
         out.write("\n\n".join(table(figures, name) for name, figures in metrics.items()) + "\n")
+
+
+def _corpora(examples: Sequence[Example]) -> list[dict[str, Any]]:
+    """Where the training text comes from, a row a source and licence."""
+    count = Counter((example.source or "unknown", example.licence or "none stated") for example in examples)
+    return [{"name": source, "licence": licence, "sentences": n} for (source, licence), n in sorted(count.items())]
 
 
 def _commit() -> str:

@@ -3,7 +3,7 @@
 A span function takes a ``Passage`` and yields ``(start, end, label)``, offsets into the *folded* text; the label ``O`` says "this is
 none". A claim function takes a ``Passage`` and returns a class or None. To say nothing is to abstain. Each function's docstring carries a
 line ``Fires: …`` with the spans it must give in ⟦…⟧ (for a claim: ``Fires: CLASS: …``) and a line ``Not: …`` on which it must stay silent;
-a test runs them.
+either may end in ``(known: LABEL: surface)``, what the article has established. A test runs them.
 """
 
 from __future__ import annotations

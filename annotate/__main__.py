@@ -1,0 +1,100 @@
+"""``python -m annotate``: articles in, weak labels and the labelling functions' report out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from models import settings
+from models.errors import UserError, command
+from models.records import Article, Example, read_examples, write_examples
+from models.settings import AnnotateSettings
+
+from . import label_model, report
+from .articles import read_articles, sentences_of
+from .label_model import Ballot
+from .voting import sentences_of_examples, vote
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Label articles; see ``--help``. Returns 0, or 2 after a mistake of the user's, with one line on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m annotate", description="Label articles with the rules and combine the rules' votes.")
+    parser.add_argument("--config", required=True, metavar="FILE", help="the run's YAML, for instance configs/compact.yaml")
+    parser.add_argument("--articles", nargs="+", metavar="PATH", help="files (.txt, .jsonl, .html) or folders, in place of the config's")
+    parser.add_argument("--output", metavar="FILE", help="weak labels as JSONL, in place of the config's; annotation.json goes beside them")
+    parser.add_argument("--gold", metavar="FILE", help="hand labels to measure on, in place of the config's")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change, such as annotate.limit=100")
+    arguments = parser.parse_args(argv)
+    run = settings.load(arguments.config, arguments.overrides).annotate
+    output = Path(arguments.output or run.output)
+    gold_path = arguments.gold or run.gold
+    gold = read_examples(gold_path) if gold_path else []
+
+    articles = select(arguments.articles or run.articles, run)
+    ballots = [ballot for article in _counted(articles) for ballot in vote(list(sentences_of(article)))]
+    model = label_model.fit(run.label_model, ballots)
+    read = {article.id: article for article in articles}
+    origins = [read[ballot.sentence.article] for ballot in ballots]
+    labelled = [label_model.example(ballot, model) for ballot in ballots]
+    examples = [replace(e, source=o.source, licence=o.licence) for e, o in zip(labelled, origins, strict=True)]
+    write_examples(output, examples)
+    print(f"{output}: {len(examples)} sentences of {len(articles)} articles", file=sys.stderr)
+
+    unread = _votes_on_unread(gold, articles)
+    rows = report.function_rows([*ballots, *unread], gold)
+    scores = report.gold_scores(gold, [*examples, *(label_model.example(ballot, model) for ballot in unread)]) if gold else None
+    report.write_report(output.with_name("annotation.json"), rows, len(ballots) + len(unread), scores)
+    print(report.table(rows, scores))
+    return 0
+
+
+def select(paths: Sequence[str], run: AnnotateSettings) -> list[Article]:
+    """The articles of files and folders that the settings' ``licences``, ``exclude`` and ``limit`` leave.
+
+    Raises UserError if that is none, or if two articles have one id.
+    """
+    excluded = {example.article for path in run.exclude for example in read_examples(path)}
+    chosen: dict[str, Article] = {}
+    for path in paths:
+        left = [
+            article
+            for article in read_articles([path])
+            if article.id not in excluded and (not run.licences or article.licence is None or article.licence.startswith(run.licences))
+        ]
+        for article in _spread(left, run.limit):
+            if article.id in chosen:
+                raise UserError(f"{path}: id '{article.id}' is taken by an article of another path; give each its own id")
+            chosen[article.id] = article
+    if not chosen:
+        raise UserError(f"annotate.articles: no article is left of {', '.join(paths)}; name more, or loosen licences and exclude")
+    return list(chosen.values())
+
+
+def _spread(articles: Sequence[Article], limit: int) -> list[Article]:
+    """At most ``limit`` of the articles at even distances; 0 is no limit."""
+    if not 0 < limit < len(articles):
+        return list(articles)
+    return [articles[i * len(articles) // limit] for i in range(limit)]
+
+
+def _counted(articles: Sequence[Article]) -> Iterator[Article]:
+    """The articles, with a running count on a terminal."""
+    for number, article in enumerate(articles, 1):
+        if sys.stderr.isatty():
+            print(f"\r{number} of {len(articles)} articles", end="\n" if number == len(articles) else "", file=sys.stderr)
+        yield article
+
+
+def _votes_on_unread(gold: Sequence[Example], articles: Sequence[Article]) -> list[Ballot]:
+    """Votes on gold whose article is not among those labelled: the gold's sentences stand for it."""
+    read = {article.id for article in articles}
+    unread = [example for example in gold if example.article not in read]
+    return [ballot for sentences in sentences_of_examples(unread) for ballot in vote(sentences)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""The annotate command from file to weak labels and report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from annotate.__main__ import main
+from models.records import Example, Span, read_examples, write_examples
+
+TEXT = "به گزارش روابط عمومی، علی رضایی، مدیرکل بهزیستی استان یزد، گفت: ۲۶ هزار سالمند در این استان تحت پوشش هستند.\n"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A run with one article, in a folder of its own."""
+    (tmp_path / "yazd.txt").write_text(TEXT, encoding="utf-8")
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        f"name: test\nencoder: {{source: none}}\nannotate:\n  articles: [{tmp_path / 'yazd.txt'}]\n  output: {tmp_path / 'weak.jsonl'}\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_weak_labels_and_report_are_written(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--config", str(config)]) == 0
+    (weak,) = read_examples(config.with_name("weak.jsonl"))
+    assert (weak.article, weak.claim) == ("yazd", "STATISTIC")
+    assert ("NUMBER", "۲۶ هزار") in {(span.label, span.text) for span in weak.spans or ()}
+    report = json.loads(config.with_name("annotation.json").read_text(encoding="utf-8"))
+    assert report["sentences"] == 1
+    assert "gold" not in report
+    assert "coverage" in capsys.readouterr().out
+
+
+def test_gold_of_read_and_of_unread_articles_is_scored(config: Path, tmp_path: Path) -> None:
+    gold = tmp_path / "gold.jsonl"
+    other = "۴۰ مهدکودک در این شهر وجود دارد."
+    at = TEXT.index("۲۶ هزار")
+    write_examples(
+        gold,
+        [
+            Example("yazd-001", TEXT.strip(), (Span("NUMBER", at, at + 7, "۲۶ هزار"),), "STATISTIC", article="yazd"),
+            Example("elsewhere-001", other, (Span("NUMBER", 0, 2, "۴۰"),), "STATISTIC", article="elsewhere"),
+            Example("yazd-002", "نظر شما", (), "NONE", article="yazd"),
+        ],
+    )
+    assert main(["--config", str(config), "--gold", str(gold), "--output", str(tmp_path / "out" / "weak.jsonl")]) == 0
+    scores = json.loads((tmp_path / "out" / "annotation.json").read_text(encoding="utf-8"))["gold"]
+    assert (scores["sentences"], scores["missing"]) == (3, 1)
+    assert scores["claims"]["accuracy"] == 1.0
+    assert scores["spans_strict"]["NUMBER"]["correct"] == 2
+    assert {example.article for example in read_examples(tmp_path / "out" / "weak.jsonl")} == {"yazd"}
+
+
+def test_articles_can_be_named_limited_excluded_and_chosen_by_licence(config: Path, tmp_path: Path) -> None:
+    records = [{"id": f"n{i}", "text": TEXT, "licence": "MIT" if i % 2 else "none stated"} for i in range(8)]
+    (tmp_path / "news.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    write_examples(tmp_path / "held.jsonl", [Example("n1#1", TEXT, (), None)])
+    with config.open("a", encoding="utf-8") as out:
+        out.write(f"  licences: [MIT]\n  exclude: [{tmp_path / 'held.jsonl'}]\n  limit: 2\n")
+    assert main(["--config", str(config), "--articles", str(tmp_path / "news.jsonl")]) == 0
+    assert {example.article for example in read_examples(config.with_name("weak.jsonl"))} == {"n3", "n5"}
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("  licences: [none]\n  exclude: []\n  label_model: minority\n", "minority"),
+        ("  labelmodel: majority\n", "labelmodel"),
+        ("  gold: missing.jsonl\n", "missing.jsonl"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_2(config: Path, capsys: pytest.CaptureFixture[str], extra: str, message: str) -> None:
+    with config.open("a", encoding="utf-8") as out:
+        out.write(extra)
+    assert main(["--config", str(config)]) == 2
+    error = capsys.readouterr().err
+    assert message in error.splitlines()[-1]
+    assert not config.with_name("weak.jsonl").exists()
+
+
+def test_nothing_left_to_read_is_a_mistake(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "news.jsonl").write_text(json.dumps({"id": "n", "text": TEXT, "licence": "none stated"}) + "\n", encoding="utf-8")
+    with config.open("a", encoding="utf-8") as out:
+        out.write("  licences: [MIT]\n")
+    assert main(["--config", str(config), "--articles", str(tmp_path / "news.jsonl")]) == 2
+    assert "no article" in capsys.readouterr().err

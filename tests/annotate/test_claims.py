@@ -1,0 +1,64 @@
+"""Claims: the news is judged, not its background; act before figure before aim; wishes are no statistics."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotate.functions import claims
+from annotate.functions.base import Passage
+from models.records import Sentence
+from models.text import fold
+
+
+def majority(text: str) -> str | None:
+    """What most functions say; None if all abstain."""
+    passage = Passage(Sentence("s", "a", 0, len(text), text), fold(text))
+    votes = Counter(label for function in claims.FUNCTIONS if (label := function(passage)))
+    return votes.most_common(1)[0][0] if votes else None
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        ("طی هفته جاری ۳ هزار مسکن مددجویی در سطح کشور بهره برداری می شوند.", "ANNOUNCEMENT"),
+        ("۱۲ مرکز خدمات بهزیستی مثبت زندگی در خرمشهر آماده افتتاح هستند", "ANNOUNCEMENT"),
+        ("حکم سرپرست تازه اداره کل در آیینی با حضور استاندار ابلاغ شد.", "ANNOUNCEMENT"),
+        ("۲۶ هزار معلول در استان قزوین تحت پوشش سازمان بهزیستی هستند.", "STATISTIC"),
+        ("شمار سالمندان این استان در ده سال گذشته از ۴۰ به ۷۰ هزار نفر رسیده است.", "STATISTIC"),
+        ("توانمندسازی زنان سرپرست خانوار از اولویت‌های این سازمان است.", "POLICY"),
+        ("باید سهم بیمه‌ها از هزینه درمان به ۷۰ درصد برسد.", "POLICY"),
+        ("امسال بنا داریم تسهیلات اشتغال رشد ۵ برابری داشته باشد.", "POLICY"),
+    ],
+)
+def test_the_order_of_the_guide(text: str, claim: str) -> None:
+    assert majority(text) == claim
+
+
+def test_background_before_the_verb_of_saying_does_not_count() -> None:
+    assert majority("وی با بیان اینکه امروز ۳ مرکز افتتاح شد، افزود: این مراکز به خانواده‌ها مشاوره می‌دهند.") == "POLICY"
+    assert majority("وی با بیان اینکه این مراکز مشاوره می‌دهند، افزود: امروز ۳ مرکز افتتاح شد.") == "ANNOUNCEMENT"
+
+
+def test_a_handful_a_year_and_an_article_of_law_are_no_figures() -> None:
+    for text in ("این طرح در دو بخش اجرا می‌شود.", "این طرح از سال ۱۳۹۹ اجرا می‌شود.", "این کار در ماده ۲۶ قانون پیش‌بینی می‌شود."):
+        assert majority(text) == "POLICY"
+
+
+@pytest.mark.parametrize(("with_zwnj", "without"), [("می‌شود", "میشود"), ("می‌شود", "می شود")])
+def test_lost_joiners_change_nothing(with_zwnj: str, without: str) -> None:
+    text = "نمایشگاه صنایع دستی فردا در تبریز برگزار می‌شود."
+    assert majority(text) == majority(text.replace(with_zwnj, without)) == "ANNOUNCEMENT"
+
+
+@pytest.mark.parametrize("text", ["", "رضا سوری", "نظر شما", "با دستور استاندار صورت گرفت:"])
+def test_names_scraps_and_headings_have_no_claim(text: str) -> None:
+    assert majority(text) is None
+
+
+@given(st.text(alphabet="ابتدرسشکمنهوی ۱۲۳۴۵۰،.:؛می‌شود", max_size=300))
+def test_any_text_is_read(text: str) -> None:
+    assert majority(text) in (None, "ANNOUNCEMENT", "STATISTIC", "POLICY")

@@ -1,0 +1,73 @@
+"""Where offices begin and end."""
+
+import pytest
+
+from annotate.functions import roles
+from annotate.functions.base import Passage
+from annotate.functions.scanners import office_at
+from annotate.functions.words import words_of
+from models.labels import OUTSIDE
+from models.records import Sentence
+from models.text import fold
+
+
+def offices(text):
+    """The surfaces that any function of the module calls a ROLE, in order."""
+    sentence = Passage(Sentence("a-001", "a", 0, len(text), text), fold(text))
+    spans = {(start, end) for function in roles.FUNCTIONS for start, end, label in function(sentence) if label != OUTSIDE}
+    return [text[slice(*sentence.folded.origin(*span))] for span in sorted(spans)]
+
+
+@pytest.mark.parametrize(
+    ("office", "rest"),
+    [
+        ("معاون توسعه مدیریت و منابع سازمان بهزیستی کشور", "گفت:"),
+        ("وزیر تعاون، کار و رفاه اجتماعی", "در این نشست"),
+        ("رئیس اداره بهزیستی شهرستان خرمشهر", "با بیان"),
+        ("معاون پیشگیری از آسیب‌های اجتماعی بهزیستی", "، از اجرا خبر داد"),
+        ("مدیر کل بهزیستی استان قزوین", "خودکفایی را هدف دانست"),
+        ("مديركل بهزيستي استان قزوين", "افزود"),
+        ("نماینده مردم ساوه و زرندیه در مجلس شورای اسلامی", "گفت"),
+        ("نماینده ولی فقیه در استان گیلان", "تاکید کرد"),
+        ("سفیر ایران در مسکو", "با وزیر دیدار کرد"),
+        ("رئیس‌جمهور", "دستور داد"),
+        ("رییس جمهور فرانسه", "به تهران آمد"),
+        ("مقام معظم رهبری", "همواره تاکید دارند"),
+        ("شهردار منطقه ۵ تهران", "آمد"),
+        ("رئیس سازمان بهزیستی", "دکتر وحید قبادی دانا"),
+        ("رئیس سازمان بهزیستی", "وحید قبادی دانا"),
+        ("وزیر کار", "صورت گرفت"),
+        ("رئیس دانشگاه شهید بهشتی", "گفت"),
+    ],
+)
+def test_an_office_is_whole_and_ends_there(office, rest):
+    text = fold(f"{office} {rest}")
+    words = words_of(text.text)
+    end = office_at(words, 0)
+    assert end is not None
+    assert text.original[slice(*text.origin(*words.span(0, end)))] == office
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "این نماینده مجلس گفت",
+        "زنان سرپرست خانوار آمدند",
+        "مددکار اجتماعی گفت",
+        "مسئولان استان آمدند",
+        "و زیر نظر پزشک است",
+        "مدیریت بحران",
+        "هر مدیر خوبی",
+    ],
+)
+def test_classes_of_people_are_no_office(text):
+    assert offices(text) == []
+
+
+def test_two_offices_joined_by_and_are_two():
+    assert offices("فرماندار قم و رئیس دانشگاه قم آمدند") == ["فرماندار قم", "رئیس دانشگاه قم"]
+
+
+def test_an_office_of_its_own_needs_its_speaker():
+    assert offices("استاندار گفت: کار آغاز شد.") == ["استاندار"]
+    assert offices("نامه استاندار رسید.") == []

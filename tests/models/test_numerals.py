@@ -1,0 +1,177 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.numerals import find, value_of
+from models.text import ZWNJ, fold
+
+UNDER_TWENTY = "یک دو سه چهار پنج شش هفت هشت نه ده یازده دوازده سیزده چهارده پانزده شانزده هفده هجده نوزده"
+TENS = "بیست سی چهل پنجاه شصت هفتاد هشتاد نود"
+HUNDREDS = "صد دویست سیصد چهارصد پانصد ششصد هفتصد هشتصد نهصد"
+PIECES = "یک هزار میلیون میلیارد و نیم سوم صد سی 5 12/5 1399/12/18 10:46 %50 % در تومانی برابر نه ها ام، - $ کرد همت سهم"
+NUMBERS = st.integers(1, 10**13 - 1)
+TEXT = st.builds(lambda glue, pieces: glue.join(pieces), st.sampled_from([" ", "", "  "]), st.lists(st.sampled_from(PIECES.split())))
+
+
+def spell(n: int) -> str:
+    """Persian words of a whole number."""
+    for magnitude, word in ((10**12, "تریلیون"), (10**9, "میلیارد"), (10**6, "میلیون"), (1000, "هزار")):
+        if n >= magnitude:
+            return _and(f"{spell(n // magnitude)} {word}", n % magnitude)
+    if n >= 100:
+        return _and(HUNDREDS.split()[n // 100 - 1], n % 100)
+    return _and(TENS.split()[n // 10 - 2], n % 10) if n >= 20 else UNDER_TWENTY.split()[n - 1]
+
+
+def _and(first: str, rest: int) -> str:
+    return f"{first} و {spell(rest)}" if rest else first
+
+
+@pytest.mark.parametrize(
+    ("surface", "value", "unit"),
+    [
+        ("۲۴۰۰", 2400, None),
+        ("۳ هزار", 3000, None),
+        ("سه هزار", 3000, None),
+        ("دویست", 200, None),
+        ("شش صد", 600, None),
+        ("بیست و پنج", 25, None),
+        ("هفتاد‌وپنج", 75, None),
+        ("سی‌ویک", 31, None),
+        ("هفتاد وپنج", 75, None),
+        ("صدو بیست", 120, None),
+        ("صد و بیست هزار", 120_000, None),
+        ("یک هزار و 580", 1580, None),
+        ("۲.۵ میلیون", 2_500_000, None),
+        ("2٫5 میلیون", 2_500_000, None),
+        ("۳میلیون", 3_000_000, None),
+        ("دو و نیم میلیون", 2_500_000, None),
+        ("سه میلیون و نیم", 3_500_000, None),
+        ("پنج و دو دهم درصد", 5.2, "درصد"),
+        ("۱٬۲۰۰", 1200, None),
+        ("1,200,000", 1_200_000, None),
+        ("۲۶،۷۵۰ دلار", 26_750, "دلار"),
+        ("۱۵ هزار دلار", 15_000, "دلار"),
+        ("$50 میلیون", 50_000_000, "دلار"),
+        ("۸۵ میلیارد تومان", 85 * 10**9, "تومان"),
+        ("85 میلیارد‌تومان", 85 * 10**9, "تومان"),
+        ("۶ هزار میلیارد تومانی", 6 * 10**12, "تومان"),
+        ("۵۰ میلیاردی", 50 * 10**9, None),
+        ("۴۵ همت", 45 * 10**12, "تومان"),
+        ("1/5 همت", 1500 * 10**9, "تومان"),
+        ("7 ميليارد و 860 ميليون و 67 هزار و 347 تومان", 7_860_067_347, "تومان"),
+        ("۱۲۰ هزار و ۵۰۰ میلیارد تومان", 120_500 * 10**9, "تومان"),
+        ("2 میلیون و 300 هزار میلیارد", 2_300_000 * 10**9, None),
+        ("چهار درصد", 4, "درصد"),
+        ("۵۰ در صد", 50, "درصد"),
+        ("۱۲/۵ درصد", 12.5, "درصد"),
+        ("50%", 50, "درصد"),
+        ("٪۵۰", 50, "درصد"),
+        ("۵۰ ٪", 50, "درصد"),
+        ("۵ برابری", 5, "برابر"),
+        ("دوبرابر", 2, "برابر"),
+        ("یک‌سوم", 1 / 3, None),
+        ("یک سوم", 1 / 3, None),
+        ("دو سوم", 2 / 3, None),
+        ("یک پنجم", 0.2, None),
+        ("سه ربع", 0.75, None),
+        ("نیم", 0.5, None),
+        ("نصف", 0.5, None),
+        ("صفر", 0, None),
+    ],
+)
+def test_a_surface_has_its_value_and_unit(surface, value, unit):
+    assert value_of(surface) == (value, unit)
+    assert isinstance(value_of(surface)[0], type(value))
+    assert [(n.start, n.end) for n in find(fold(surface).text)] == [(0, len(fold(surface).text))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("ده‌ها", "ده ها", "ده ها هزار", "صدها", "هزاران", "بیست و چند", "میلیون تومان", "چندهزار"),
+        *("بیست و یکم", "صد و بیست و یکم", "نهمین", "۲۱مین", "۲۱ ام", "هزارم", "سی‌ام"),
+        *("سهم", "سهمیه", "وام", "صدا", "دهه", "سیما", "نهاد", "هفتجوش", "یکسان", "دوام", "سیم", "هزاره", "چهارشنبه"),
+        *("۱۳۹۹/۱۲/۱۸", "۱۰:۴۶", "۱۰:۴۶:۲۳", "۰۲۱", "۹۰/۹۱", "G20", "5G", "F-16", "#جام_جهانی۲۶", "1" * 5000),
+    ],
+)
+def test_what_is_no_number(text):
+    assert find(fold(text).text) == []
+    assert value_of(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "surfaces"),
+    [
+        ("۴۰۰بسته و جذب714 نفر", ["400", "714"]),
+        ("۱۰ تا ۲۰ درصد", ["10", "20 درصد"]),
+        ("۱۰-۲۰", ["10", "20"]),
+        ("5،6 و 7", ["5", "6", "7"]),
+        ("سه و پنج", ["سه", "پنج"]),
+        ("۵ هزار و ۳ هزار", ["5 هزار", "3 هزار"]),
+        ("۵ میلیون و سهم آنان", ["5 میلیون"]),
+        ("دو برابر با چهار", ["دو", "چهار"]),
+        ("۳۰ درصد و ۵ برابر", ["30 درصد", "5 برابر"]),
+        ("رشد 50% 60 نفر", ["50%", "60"]),
+    ],
+)
+def test_numerals_are_as_long_as_they_can_be_and_no_longer(text, surfaces):
+    folded = fold(text).text
+    assert [folded[n.start : n.end] for n in find(folded)] == surfaces
+
+
+@pytest.mark.parametrize(
+    ("surface", "following", "expected"),
+    [
+        ("۱۲", " مرکز خدمات", (12, "مرکز")),
+        ("۱۲", " مركز", (12, "مرکز")),
+        ("423", " مهد کودک شهری", (423, "مهد کودک")),
+        ("۵۰۰", " متر مربع زمین", (500, "متر مربع")),
+        ("۴۰۰", "بسته", (400, "بسته")),
+        ("۹", " خانواده‌ای", (9, "خانواده‌ای")),
+        ("۹", " می‌شود", (9, None)),
+        ("۹", " از آنان", (9, None)),
+        ("۹", "، مرکز", (9, None)),
+        ("۹", "", (9, None)),
+        ("۹ نفر", " آمدند", (9, "نفر")),
+        ("۵۰ درصد", " مردم", (50, "درصد")),
+        ("۱۰", " تا ۲۰ درصد", (10, "درصد")),
+        ("۱۰", " تا ۲۰ هزار نفر", (10_000, "نفر")),
+        ("۵۰۰", " تا ۲ هزار نفر", (500, "نفر")),
+        ("۱۰", " تا پایان سال", (10, None)),
+    ],
+)
+def test_the_counted_noun_is_the_unit(surface, following, expected):
+    assert value_of(surface, following) == expected
+
+
+@given(NUMBERS)
+def test_words_round_trip(n):
+    assert value_of(spell(n)) == (n, None)
+    assert value_of(spell(n).replace(" ", ZWNJ)) == (n, None)
+
+
+@given(NUMBERS)
+def test_the_three_scripts_are_worth_the_same(n):
+    assert {value_of(str(n).translate(str.maketrans("0123456789", digits))) for digits in ("0123456789", "۰۱۲۳۴۵۶۷۸۹", "٠١٢٣٤٥٦٧٨٩")} == {
+        (n, None)
+    }
+
+
+@given(st.one_of(TEXT, st.text()))
+def test_numerals_never_overlap_and_begin_and_end_on_a_sign(text):
+    folded = fold(text).text
+    after = 0
+    for numeral in find(folded):
+        assert after <= numeral.start < numeral.end <= len(folded)
+        assert folded[numeral.start : numeral.end].strip() == folded[numeral.start : numeral.end]
+        after = numeral.end
+
+
+@pytest.mark.parametrize("piece", ["هزار و ", "هزار ", "سیصد", "صد و بیست و ", "5 میلیون و ", "1,", "9", "% "])
+def test_long_texts_take_time_in_proportion(piece):
+    begin = time.perf_counter()
+    find(piece * 20_000)
+    assert time.perf_counter() - begin < 5  # a quadratic reading takes minutes
