@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from models import settings
-from models.errors import UserError, command
+from models.errors import ArgumentParser, UserError, command
 from models.records import Article, Example, read_examples, write_examples
 from models.settings import AnnotateSettings
 
@@ -22,7 +21,7 @@ from .voting import sentences_of_examples, vote
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Label articles; see ``--help``. Returns 0, or 2 after a mistake of the user's, with one line on standard error."""
-    parser = argparse.ArgumentParser(prog="python -m annotate", description="Label articles with the rules and combine the rules' votes.")
+    parser = ArgumentParser(prog="python -m annotate", description="Label articles with the rules and combine the rules' votes.")
     parser.add_argument("--config", required=True, metavar="FILE", help="the run's YAML, for instance configs/compact.yaml")
     parser.add_argument("--articles", nargs="+", metavar="PATH", help="files (.txt, .jsonl, .html) or folders, in place of the config's")
     parser.add_argument("--output", metavar="FILE", help="weak labels as JSONL, in place of the config's; annotation.json goes beside them")

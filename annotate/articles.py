@@ -1,7 +1,7 @@
 """Articles from files, and which of their lines are the story: what a news site prints around it stays out of ``Article.body``.
 
-A text file is an article, a JSONL file holds one a line (``text``, optional ``id``, ``source`` and ``licence``; a ``title`` is not read), an HTML page
-is what trafilatura extracts from it.
+A text file is an article, a JSONL file holds one a line (``text``, optional ``id``, ``source``, ``licence``; ``title`` is not read), an
+HTML page is what trafilatura extracts from it.
 """
 
 from __future__ import annotations

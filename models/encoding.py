@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Floats = npt.NDArray[np.floating[Any]]
+Bools = npt.NDArray[np.bool_]
 Ids = npt.NDArray[np.int64]
 
 NO_WORD = -1  # what a special token or an empty piece stands for
@@ -71,9 +72,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], size: int, 
     )
     ranges = [words(text) for text in texts]
     windows: list[list[Window]] = [[] for _ in texts]
-    rows = zip(
-        batch["overflow_to_sample_mapping"], batch["input_ids"], batch["offset_mapping"], batch["special_tokens_mask"], strict=True
-    )
+    rows = zip(batch["overflow_to_sample_mapping"], batch["input_ids"], batch["offset_mapping"], batch["special_tokens_mask"], strict=True)
     for sample, ids, offsets, special in rows:
         windows[sample].append(Window(np.asarray(ids), _words_of(ranges[sample], offsets, special)))
     return [Encoding(*parts) for parts in zip(texts, map(tuple, ranges), map(tuple, windows), strict=True)]
@@ -121,7 +120,7 @@ def _window_targets(word_of: Ids, first: Ids, others: Ids, scores: Floats) -> Ta
     return Targets(np.where(word_of == NO_WORD, IGNORED, labels), np.where(word_of == NO_WORD, 1.0, scores[word_of]))
 
 
-def _continues(word_of: Ids) -> npt.NDArray[np.bool_]:
+def _continues(word_of: Ids) -> Bools:
     """Whether each token goes on with the word of the token before it. A window may open within a word: that token then counts as first."""
     return np.concatenate([[False], word_of[1:] == word_of[:-1]])
 
@@ -169,7 +168,7 @@ def word_scores(encoding: Encoding, logits: Sequence[Floats], schema: Schema) ->
 
 def best_path(scores: Floats) -> Ids:
     """The tag ids, (n,), of the highest-scoring path through (n, tags) log-probabilities in which each I-X follows B-X or I-X (Viterbi)."""
-    path = scores.argmax(axis=1)
+    path: Ids = scores.argmax(axis=1)
     if _valid(path):  # the unconstrained best is the constrained best where it keeps the rule, as it nearly always does
         return path
     allowed = np.where(_allowed(scores.shape[1]), 0.0, -np.inf)
@@ -186,14 +185,16 @@ def best_path(scores: Floats) -> Ids:
     return path
 
 
-def _is_inside(tags: Ids) -> npt.NDArray[np.bool_]:
-    return (tags > 0) & (tags % 2 == 0)
+def _is_inside(tags: Ids) -> Bools:
+    inside: Bools = (tags > 0) & (tags % 2 == 0)
+    return inside
 
 
-def _allowed(count: int) -> npt.NDArray[np.bool_]:
+def _allowed(count: int) -> Bools:
     """(from, to): whether a tag may follow another; what may follow ``O`` may also begin a sentence."""
     tags = np.arange(count)
-    return ~_is_inside(tags)[None, :] | (tags[:, None] == tags[None, :]) | (tags[:, None] == tags[None, :] - 1)
+    allowed: Bools = ~_is_inside(tags)[None, :] | (tags[:, None] == tags[None, :]) | (tags[:, None] == tags[None, :] - 1)
+    return allowed
 
 
 def _valid(path: Ids) -> bool:

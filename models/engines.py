@@ -10,22 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    StrictDataclassError,
-)
-from huggingface_hub.utils import httpx  # type: ignore[attr-defined] # httpx or httpx2, whichever the client is built on
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from .encoding import Floats, Ids
 from .errors import UserError
 from .files import read_text
+from .hub import download
 from .labels import Schema
 from .modeling import GozarehConfig, GozarehModel, schema_of
 from .predictor import Engine
@@ -35,7 +27,6 @@ ENGINES = ("auto", "torch", "onnx")
 _GRAPH = "onnx/model_int8.onnx"
 _INDEX, _SINGLE = "model.safetensors.index.json", "model.safetensors"
 _PATTERNS = ["*.json", "*.safetensors", "vocab.txt"]
-_NETWORK_TIMEOUT = 5.0  # seconds to wait for the hub's first answer about a file
 _AGAIN = "publish or fetch the model again"
 
 
@@ -52,7 +43,8 @@ class TorchEngine:
     """The network itself, in evaluation mode, wherever it is."""
 
     def __init__(self, model: GozarehModel) -> None:
-        self.model = model.eval()
+        model.eval()  # type: ignore[no-untyped-call]
+        self.model = model
 
     @torch.inference_mode()
     def __call__(self, input_ids: Ids, attention_mask: Ids) -> tuple[Floats, Floats | None]:
@@ -112,18 +104,7 @@ def _download(name: str | Path, more: list[str]) -> Path:
         raise UserError(f"{name}: is a file; name the folder that a model was published to")
     if path.is_absolute() or str(name).startswith(".") or len(path.parts) > 2:
         raise UserError(f"{name}: no such folder; name the one a model was published to, or train one with `make train`")
-    try:
-        return Path(
-            snapshot_download(str(name), allow_patterns=_PATTERNS + more, ignore_patterns=["claim/*"], etag_timeout=_NETWORK_TIMEOUT)
-        )
-    except GatedRepoError:
-        raise UserError(f"{name}: its owner grants access on the hub; ask for it there, then `hf auth login`") from None
-    except (RepositoryNotFoundError, HFValidationError):
-        raise UserError(
-            f"{name}: neither a folder nor a model on the hub; check the spelling, or `hf auth login` if it is private"
-        ) from None
-    except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError) as error:
-        raise UserError(f"{name}: no folder, and the hub was not reached ({_first_line(error)}); check the path or the network") from None
+    return download(str(name), _PATTERNS + more, ignored=["claim/*"])
 
 
 def _check_config(folder: Path) -> GozarehConfig:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 
 class UserError(Exception):
     """Something the user can mend: the message is one line that names the file, line and field, and the remedy."""
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """argparse's, but a mistake is one line, as any other of the user's is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise it as a UserError."""
+        raise UserError(f"{message}; see {self.prog} --help")
 
 
 class Main(Protocol):

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, BertPreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from .labels import IGNORED, Schema
 
@@ -47,12 +47,10 @@ class GozarehModel(BertPreTrainedModel):
         super().__init__(config)
         self.schema = schema_of(config)
         self.bert = BertModel(config, add_pooling_layer=bool(self.schema.claims))
-        self.dropout = nn.Dropout(
-            config.hidden_dropout_prob if config.classifier_dropout is None else config.classifier_dropout
-        )
+        self.dropout = nn.Dropout(config.hidden_dropout_prob if config.classifier_dropout is None else config.classifier_dropout)
         self.classifier = nn.Linear(config.hidden_size, len(self.schema.tags))
         self.claim_classifier = nn.Linear(config.hidden_size, len(self.schema.claims)) if self.schema.claims else None
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(
         self,

@@ -5,15 +5,13 @@ Exit codes: 0 done, 2 usage or bad input (one line on standard error says what t
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NoReturn
 
-from .errors import UserError, command
+from .errors import ArgumentParser, UserError, command
 from .files import decode, field, parse_jsonl, read_text, write_whole
 from .predictor import PUBLISHED, as_article, load, split
 from .records import Article, Prediction
@@ -22,14 +20,8 @@ from .render import FORMATS, SUFFIXES, render
 Source = Callable[[], Iterable[Article]]  # reads its documents anew each time, so that they need not all stay in memory
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line, as for any other mistake of the user's."""
-        raise UserError(f"{message}; see {self.prog} --help")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
         prog="predict",
         description="Read Persian news: persons, roles, numbers, programmes, and what kind of claim each sentence makes.",
         epilog="A .txt file is one document; a .jsonl file has one a line: text, and perhaps id. "

@@ -1,4 +1,4 @@
-"""A run's YAML file -> frozen dataclasses. A key that is unknown, missing or of the wrong type is an error that names file, line and key."""
+"""A run's YAML file -> frozen dataclasses. A key that is unknown, missing or mistyped is an error that names file, line and key."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ class EncoderSettings:
 
 @dataclass(frozen=True)
 class AnnotateSettings:
-    """``articles``: files or folders to label; ``licences``: where not empty, an article that states a licence which begins with none of them is left out;
-    ``exclude``: JSONL files whose articles are left out (gold that measures must not train); ``limit``: at most so many articles
-    of each path, spread evenly, 0 for all."""
+    """``articles``: files or folders to label; ``licences``: where not empty, an article that states a licence which begins with none of
+    them is left out; ``exclude``: JSONL files whose articles are left out (gold that measures must not train); ``limit``: at most so
+    many articles of each path, spread evenly, 0 for all.
+    """
 
     articles: tuple[str, ...]
     output: str
@@ -55,7 +56,8 @@ class AugmentSettings:
 @dataclass(frozen=True)
 class TrainSettings:
     """``held_out``: ids of the articles that choose the checkpoint (empty: every fifth article); ``layer_decay``: factor by which each
-    layer's learning rate falls below the one above it; ``claim_weight``: weight of the claim head's loss; ``max_steps``: 0 for none."""
+    layer's learning rate falls below the one above it; ``claim_weight``: weight of the claim head's loss; ``max_steps``: 0 for none.
+    """
 
     held_out: tuple[str, ...] = ()
     epochs: float = 10
@@ -75,7 +77,7 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """How the model reads: tokens a window (special ones included), tokens that windows share, and the score under which no claim is given."""
+    """How the model reads: tokens a window (special ones included), tokens windows share, the score under which no claim is given."""
 
     window: int = 256
     overlap: int = 64
@@ -139,7 +141,7 @@ def _build(kind: type[Record], node: yaml.Node, path: str, prefix: str) -> Recor
             values[key] = _build(typing.cast(type[Any], hints[key]), value_node, path, f"{prefix}{key}.")
         else:
             loader = yaml.SafeLoader("")
-            values[key] = _convert(loader.construct_object(value_node, deep=True), hints[key], where)  # type: ignore[no-untyped-call]
+            values[key] = _convert(loader.construct_object(value_node, deep=True), hints[key], where)
     for f in dataclasses.fields(typing.cast(Any, kind)):
         required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         if required and f.name not in values:

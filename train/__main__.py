@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import importlib.metadata
 import logging
@@ -20,7 +19,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from models import files, settings
 from models.encoders import Encoder, load_encoder
-from models.errors import command
+from models.errors import ArgumentParser, command
 from models.predictor import Predictor
 from models.records import Example, Prediction, read_examples
 from models.render import table as prediction_table
@@ -39,7 +38,7 @@ log = logging.getLogger(__name__)
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Train one configuration and print what came of it."""
-    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    parser = ArgumentParser(prog="python -m train", description=__doc__)
     parser.add_argument("--config", required=True, type=Path, help="the run's YAML file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change, such as train.epochs=3")
     options = parser.parse_args(argv)
@@ -72,9 +71,7 @@ def _sample(predictor: Predictor, held_out: Sequence[Example], sentences: int = 
     return next(predictor.predict(["\n".join(example.text for example in first)]))
 
 
-def _write(
-    run: Settings, encoder: Encoder, fitted: Fit, examples: Sequence[Example], metrics: dict[str, Any], minutes: float
-) -> None:
+def _write(run: Settings, encoder: Encoder, fitted: Fit, examples: Sequence[Example], metrics: dict[str, Any], minutes: float) -> None:
     report = {
         "name": run.name,
         "base_model": encoder.source,

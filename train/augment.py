@@ -24,7 +24,7 @@ _DIGIT = re.compile(r"\d")
 
 
 def rewrite(example: Example, edits: Iterable[Edit]) -> Example:
-    """The example after disjoint edits of non-empty ranges, each within a span or outside all; spans and unsure ranges keep to their words."""
+    """The example after disjoint edits of non-empty ranges, each within a span or outside all; spans keep to their words."""
     pieces: list[str] = []
     moved: list[tuple[int, int]] = [(0, 0)]  # (old position, new position) after each edit
     last = length = 0
@@ -77,7 +77,10 @@ class Augmenter:
     def _mentions(self, example: Example, rng: random.Random) -> list[Edit]:
         edits = []
         for span in example.spans or ():
-            if any(start < span.end and span.start < end for start, end in example.unsure) or rng.random() >= self.settings.mention_replacement:
+            if (
+                any(start < span.end and span.start < end for start, end in example.unsure)
+                or rng.random() >= self.settings.mention_replacement
+            ):
                 continue
             if span.label == NUMBER and rng.random() < 0.5:
                 new = _other_digits(span.text, rng)

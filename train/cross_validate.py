@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import logging
 import statistics
@@ -14,7 +13,7 @@ from typing import Any
 
 from models import files, settings
 from models.encoders import load_encoder
-from models.errors import UserError, command
+from models.errors import ArgumentParser, UserError, command
 from models.labels import SPAN_TYPES
 from models.predictor import Predictor
 from models.records import Example, PredictedSentence, read_examples
@@ -57,16 +56,17 @@ def leave_one_out(run: Settings, examples: Sequence[Example], gold: Sequence[Exa
 
 
 def _over(reports: Sequence[Mapping[str, Any]], summary: Callable[[Sequence[float]], float]) -> dict[str, float]:
-    figures: dict[str, Callable[[Mapping[str, Any]], float]] = {
-        f"{label} F1": lambda r, label=label: r["spans"][label]["f1"] for label in (*SPAN_TYPES, MICRO)  # type: ignore[misc]
+    rows = [_headline(report) for report in reports]
+    return {name: round(summary([row[name] for row in rows]), 4) for name in rows[0]}
+
+
+def _headline(report: Mapping[str, Any]) -> dict[str, float]:
+    return {f"{label} F1": report["spans"][label]["f1"] for label in (*SPAN_TYPES, MICRO)} | {
+        "partial micro F1": report["partial"][MICRO]["f1"],
+        "claim accuracy": report["claims"]["accuracy"],
+        "claim macro-F1": report["claims"]["macro_f1"],
+        "sentence accuracy": report["sentence_accuracy"],
     }
-    figures |= {
-        "partial micro F1": lambda r: r["partial"][MICRO]["f1"],
-        "claim accuracy": lambda r: r["claims"]["accuracy"],
-        "claim macro-F1": lambda r: r["claims"]["macro_f1"],
-        "sentence accuracy": lambda r: r["sentence_accuracy"],
-    }
-    return {name: round(summary([figure(r) for r in reports]), 4) for name, figure in figures.items()}
 
 
 def train_and_read(
@@ -81,7 +81,7 @@ def train_and_read(
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Cross-validate a configuration on its gold articles; writes ``runs/NAME/cross_validation.json``."""
-    parser = argparse.ArgumentParser(prog="python -m train.cross_validate", description=__doc__)
+    parser = ArgumentParser(prog="python -m train.cross_validate", description=__doc__)
     parser.add_argument("--config", required=True, type=Path, help="the run's YAML file")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="how many seeds (default %(default)s)")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change, such as train.epochs=3")

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import datasets
 import torch
+from datasets import Dataset  # type: ignore[attr-defined]
 from torch import Tensor
 
 from models.encoding import Encoding, encode, tag
@@ -20,35 +20,36 @@ from models.text import words
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-EVERY_FIFTH = 5
+HELD_OUT = 5  # one article in so many, or in more where that would be over MOST_HELD_OUT articles
+MOST_HELD_OUT = 40
 
 log = logging.getLogger(__name__)
 
 
 def split_by_article(examples: Sequence[Example], held_out: Sequence[str] = ()) -> tuple[list[Example], list[Example]]:
-    """(training, held-out) examples. ``held_out`` names articles; empty, every fifth article in the order of the file is held out.
+    """(training, held-out) examples. ``held_out`` names articles; empty, every fifth article in the order of the file is held out, or, of many,
+    forty at even distances.
 
     Raises UserError for a name that no example has, or where one of the two parts would be empty.
     """
     articles = list(dict.fromkeys(example.article for example in examples))
     if unknown := set(held_out) - set(articles):
         raise UserError(f"train.held_out: no example is of article {sorted(unknown)[0]!r}; articles are {', '.join(articles[:5])} …")
-    held = set(held_out) or set(articles[EVERY_FIFTH - 1 :: EVERY_FIFTH])
+    step = max(HELD_OUT, len(articles) // MOST_HELD_OUT)
+    held = set(held_out) or set(articles[step - 1 :: step])
     training = [example for example in examples if example.article not in held]
     if not held or not training:
         raise UserError(f"train.held_out: {len(articles)} articles leave none to train on or none to choose the checkpoint; add articles")
     return training, [example for example in examples if example.article in held]
 
 
-def to_dataset(
-    examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, schema: Schema, reading: PredictSettings
-) -> datasets.Dataset:
+def to_dataset(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, schema: Schema, reading: PredictSettings) -> Dataset:
     """A row a window: input_ids, labels, label_scores, claim_targets, weights. Raises UserError if nothing in the examples is labelled."""
     encodings = encode(tokenizer, [example.text for example in examples], reading.window, reading.overlap)
     rows = [row for example, encoding in zip(examples, encodings, strict=True) for row in _rows(example, encoding, schema)]
     if not any(max(row["labels"], default=IGNORED) > IGNORED or any(row["claim_targets"]) for row in rows):
         raise UserError("no example carries a label that can be trained on; run `python -m annotate` first")
-    return datasets.Dataset.from_list(rows)
+    return Dataset.from_list(rows)
 
 
 def _rows(example: Example, encoding: Encoding, schema: Schema) -> Iterator[dict[str, Any]]:
@@ -91,9 +92,7 @@ class Collator:
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         """(rows, tokens) tensors of the token columns, ``attention_mask`` among them, and (rows, …) of the sentence columns."""
         length = max(len(row["input_ids"]) for row in rows)
-        batch = {
-            key: torch.tensor([row[key] + [value] * (length - len(row[key])) for row in rows]) for key, value in self.padding.items()
-        }
+        batch = {key: torch.tensor([row[key] + [value] * (length - len(row[key])) for row in rows]) for key, value in self.padding.items()}
         lengths = torch.tensor([len(row["input_ids"]) for row in rows])
         batch["attention_mask"] = (torch.arange(length) < lengths[:, None]).long()
         batch["claim_targets"] = torch.tensor([row["claim_targets"] for row in rows])

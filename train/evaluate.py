@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+from seqeval.metrics.sequence_labeling import f1_score, precision_score, recall_score
+from seqeval.scheme import IOB2
 
 from models.labels import CLAIMS, NO_CLAIM, OUTSIDE, SPAN_TYPES
 from models.predictor import Predictor
@@ -30,7 +33,9 @@ def score(examples: Sequence[Example], read: Sequence[PredictedSentence]) -> dic
     and expected calibration error (Naeini et al. 2015); ``sentence_accuracy``: share of sentences with every span and the claim right;
     ``seqeval``: the same spans by the seqeval package on words. Unlabelled heads and unsure stretches are left out.
     """
-    tagged = [(e, _sure(e.spans or (), e.unsure), _sure(p.spans, e.unsure)) for e, p in zip(examples, read, strict=True) if e.spans is not None]
+    tagged = [
+        (e, _sure(e.spans or (), e.unsure), _sure(p.spans, e.unsure)) for e, p in zip(examples, read, strict=True) if e.spans is not None
+    ]
     gold, predicted = [spans for _, spans, _ in tagged], [spans for _, _, spans in tagged]
     chosen = [p.claim.label if p.claim else None for p in read]
     judged = [(e.claim, p.claim) for e, p in zip(examples, read, strict=True) if e.claim in CLAIMS and p.claim]
@@ -73,13 +78,10 @@ def calibration_error(scores: Sequence[float], right: Sequence[bool], bins: int 
 
 
 def _seqeval(texts: Sequence[str], gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
-    from seqeval.metrics import f1_score, precision_score, recall_score
-    from seqeval.scheme import IOB2
-
     true, guess = ([_word_tags(text, spans) for text, spans in zip(texts, side, strict=True)] for side in (gold, predicted))
     if not any(tag != OUTSIDE for tags in (*true, *guess) for tag in tags):
         return {"precision": 0.0, "recall": 0.0, "f1": 0.0}
-    functions = {"precision": precision_score, "recall": recall_score, "f1": f1_score}
+    functions: dict[str, Callable[..., float]] = {"precision": precision_score, "recall": recall_score, "f1": f1_score}
     return {name: round(float(f(true, guess, mode="strict", scheme=IOB2, zero_division=0)), 4) for name, f in functions.items()}
 
 
@@ -110,22 +112,17 @@ def table(report: Mapping[str, Any], title: str) -> str:
 
 def plot(report: Mapping[str, Any], history: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
     """Write confusion.png, learning_curve.png and f1_by_label.png to ``folder``; ``history`` is the Trainer's log."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
-
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
-    for name, draw in (
-        ("confusion", lambda ax: _draw_confusion(ax, report["claims"]["confusion"])),
-        ("learning_curve", lambda ax: _draw_learning(ax, history)),
-        ("f1_by_label", lambda ax: _draw_f1(ax, report)),
-    ):
-        figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
-        draw(ax)
+    plots: dict[str, Callable[[Any], None]] = {
+        "confusion": lambda ax: _draw_confusion(ax, report["claims"]["confusion"]),
+        "learning_curve": lambda ax: _draw_learning(ax, history),
+        "f1_by_label": lambda ax: _draw_f1(ax, report),
+    }
+    for name, draw in plots.items():
+        figure = Figure(figsize=(6, 4), layout="constrained")
+        draw(figure.subplots())
         figure.savefig(folder / f"{name}.png", dpi=120)
-        plt.close(figure)
         drawn.append(folder / f"{name}.png")
     return drawn
 

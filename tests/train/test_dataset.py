@@ -34,7 +34,9 @@ def test_articles_are_never_split():
     assert {e.article for e in split_by_article(examples, ("a", "b"))[1]} == {"a", "b"}
 
 
-@pytest.mark.parametrize(("held_out", "message"), [(("z",), "no example is of article 'z'"), (("a",), "none to train on"), ((), "add articles")])
+@pytest.mark.parametrize(
+    ("held_out", "message"), [(("z",), "no example is of article 'z'"), (("a",), "none to train on"), ((), "add articles")]
+)
 def test_impossible_splits(held_out, message):
     with pytest.raises(UserError, match=message):
         split_by_article([example("a-1")], held_out)

@@ -7,8 +7,8 @@ from transformers import TrainerCallback
 from models import settings
 from models.encoders import Encoder
 from models.errors import UserError
-from models.modeling import joint_model
 from models.labels import Schema
+from models.modeling import joint_model
 from models.predictor import Predictor
 from models.records import read_examples
 from models.settings import TrainSettings
@@ -19,12 +19,12 @@ from train.fit import fit, parameter_groups
 EXAMPLES = [e for e in read_examples("seeds/gold.jsonl") if e.claim != "NONE"]  # here only as something labelled to fit
 
 
-@pytest.fixture()
+@pytest.fixture
 def run():
     return settings.load("configs/tiny.yaml", ["train.max_steps=4", "train.evaluations=2", "predict.window=64", "predict.overlap=16"])
 
 
-@pytest.fixture()
+@pytest.fixture
 def encoder(tiny_encoder, tiny_tokenizer):
     return Encoder(tiny_encoder, tiny_tokenizer, "tiny", "mit")
 
