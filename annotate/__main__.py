@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,9 +12,11 @@ from models import settings
 from models.errors import ArgumentParser, UserError, command
 from models.records import Article, Example, read_examples, write_examples
 from models.settings import AnnotateSettings
+from models.text import fold
 
 from . import label_model, report
 from .articles import read_articles, sentences_of
+from .functions.base import any_of
 from .label_model import Ballot
 from .voting import sentences_of_examples, vote
 
@@ -52,25 +55,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def select(paths: Sequence[str], run: AnnotateSettings) -> list[Article]:
-    """The articles of files and folders that the settings' ``licences``, ``exclude`` and ``limit`` leave.
+    """The articles of files and folders that the settings' ``licences``, ``exclude``, ``topic`` and ``limit`` leave.
 
     Raises UserError if that is none, or if two articles have one id.
     """
-    excluded = {example.article for path in run.exclude for example in read_examples(path)}
     chosen: dict[str, Article] = {}
     for path in paths:
         left = [
             article
             for article in read_articles([path])
-            if article.id not in excluded and (not run.licences or article.licence is None or article.licence.startswith(run.licences))
+            if article.id not in run.exclude and (not run.licences or article.licence is None or article.licence.startswith(run.licences))
         ]
-        for article in _spread(left, run.limit):
+        on_topic = [article for article in left if run.topic and _mentions(article, run.topic)]
+        known = {article.id for article in on_topic}
+        for article in (*on_topic, *_spread([article for article in left if article.id not in known], run.limit)):
             if article.id in chosen:
                 raise UserError(f"{path}: id '{article.id}' is taken by an article of another path; give each its own id")
             chosen[article.id] = article
     if not chosen:
         raise UserError(f"annotate.articles: no article is left of {', '.join(paths)}; name more, or loosen licences and exclude")
     return list(chosen.values())
+
+
+def _mentions(article: Article, words: Sequence[str]) -> bool:
+    """Whether an article holds one of the words, whatever its letters' form and its ZWNJ."""
+    return re.search(any_of(words), fold(article.text).text) is not None
 
 
 def _spread(articles: Sequence[Article], limit: int) -> list[Article]:

@@ -28,8 +28,8 @@ class EncoderSettings:
 @dataclass(frozen=True)
 class AnnotateSettings:
     """``articles``: files or folders to label; ``licences``: where not empty, an article that states a licence which begins with none of
-    them is left out; ``exclude``: JSONL files whose articles are left out (gold that measures must not train); ``limit``: at most so
-    many articles of each path, spread evenly, 0 for all.
+    them is left out; ``exclude``: ids of articles to leave out (those that measure must not train); ``topic``:
+    words; of articles that hold none of them at most ``limit`` are taken from each path, at even distances (``limit`` 0: all).
     """
 
     articles: tuple[str, ...]
@@ -38,6 +38,7 @@ class AnnotateSettings:
     label_model: str = "majority"
     licences: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    topic: tuple[str, ...] = ()
     limit: int = 0
 
 
@@ -55,8 +56,9 @@ class AugmentSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """``held_out``: ids of the articles that choose the checkpoint (empty: every fifth article); ``layer_decay``: factor by which each
-    layer's learning rate falls below the one above it; ``claim_weight``: weight of the claim head's loss; ``max_steps``: 0 for none.
+    """``held_out``: ids of the articles that choose the checkpoint (empty: see train.dataset.split_by_article); ``layer_decay``: factor
+    by which each layer's learning rate falls below the one above it; ``max_steps``: 0 for none; ``accumulate``: batches a step;
+    ``evaluations``: how often in a run the held-out articles are read.
     """
 
     held_out: tuple[str, ...] = ()
@@ -69,10 +71,7 @@ class TrainSettings:
     layer_decay: float = 0.9
     weight_decay: float = 0.01
     warmup: float = 0.1
-    claim_weight: float = 1.0
-    label_smoothing: float = 0.0
     evaluations: int = 5
-    seed_weight: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 
 
 def split_by_article(examples: Sequence[Example], held_out: Sequence[str] = ()) -> tuple[list[Example], list[Example]]:
-    """(training, held-out) examples. ``held_out`` names articles; empty, every fifth article in the order of the file is held out, or, of many,
-    forty at even distances.
+    """(training, held-out) examples. ``held_out`` names articles; empty, every fifth in the order of the file is held out, or, of many,
+    about forty at even distances.
 
     Raises UserError for a name that no example has, or where one of the two parts would be empty.
     """

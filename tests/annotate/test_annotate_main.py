@@ -59,11 +59,18 @@ def test_gold_of_read_and_of_unread_articles_is_scored(config: Path, tmp_path: P
 def test_articles_can_be_named_limited_excluded_and_chosen_by_licence(config: Path, tmp_path: Path) -> None:
     records = [{"id": f"n{i}", "text": TEXT, "licence": "MIT" if i % 2 else "none stated"} for i in range(8)]
     (tmp_path / "news.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
-    write_examples(tmp_path / "held.jsonl", [Example("n1#1", TEXT, (), None)])
     with config.open("a", encoding="utf-8") as out:
-        out.write(f"  licences: [MIT]\n  exclude: [{tmp_path / 'held.jsonl'}]\n  limit: 2\n")
+        out.write("  licences: [MIT]\n  exclude: [n1]\n  limit: 2\n")
     assert main(["--config", str(config), "--articles", str(tmp_path / "news.jsonl")]) == 0
     assert {example.article for example in read_examples(config.with_name("weak.jsonl"))} == {"n3", "n5"}
+
+
+def test_articles_on_the_topic_are_all_taken_and_others_within_the_limit(config: Path, tmp_path: Path) -> None:
+    texts = ["مدیر‌كل بهزیستي", "مديركل بهزيستى", "هوا", "باران", "برف"]
+    (tmp_path / "news.jsonl").write_text("".join(json.dumps({"id": f"n{i}", "text": text}) + "\n" for i, text in enumerate(texts)), "utf-8")
+    overrides = ["annotate.topic=[مدیر کل]", "annotate.limit=1"]
+    assert main(["--config", str(config), *overrides, "--articles", str(tmp_path / "news.jsonl")]) == 0
+    assert [example.article for example in read_examples(config.with_name("weak.jsonl"))] == ["n0", "n1", "n2"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,76 @@
+"""The whole path at a few steps: seed articles -> weak labels -> trained model -> published folder -> prediction."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from annotate.__main__ import main as annotate
+from models.predict import main as predict
+from models.records import read_examples
+from train.__main__ import main as train
+from train.cross_validate import main as cross_validate
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch, tiny_encoder, tiny_tokenizer):
+    """A folder with the seeds, the configurations and a tiny encoder, where runs/ is written."""
+    shutil.copytree(ROOT / "seeds", tmp_path / "seeds")
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    tiny_encoder.save_pretrained(tmp_path / "encoder")
+    tiny_tokenizer.save_pretrained(tmp_path / "encoder")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+CONFIG = ["--config", "configs/tiny.yaml", "encoder.source=encoder", "encoder.trim=false", "predict.window=64", "predict.overlap=16"]
+
+
+def test_from_seeds_to_a_prediction(workplace, capsys):
+    assert annotate(["--config", "configs/tiny.yaml"]) == 0
+    assert train(CONFIG) == 0
+    out = capsys.readouterr().out
+    assert "seeds/gold.jsonl: 82 sentences" in out
+    assert "A sample prediction" in out
+    report = json.loads((workplace / "runs/tiny/report.json").read_text(encoding="utf-8"))
+    assert report["data"]["corpora"] == [{"name": "seeds/articles", "licence": "none stated", "sentences": 61}]
+    assert {path.name for path in (workplace / "runs/tiny/plots").iterdir()} == {"confusion.png", "learning_curve.png", "f1_by_label.png"}
+
+    article = next((workplace / "seeds/articles").glob("001*"))
+    assert predict(["--input", str(article), "--model", "runs/tiny/published", "--format", "jsonl", "--device", "cpu"]) == 0
+    (prediction,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert prediction["text"] == article.read_text(encoding="utf-8")
+    for sentence in prediction["sentences"]:
+        assert prediction["text"][sentence["start"] : sentence["end"]] == sentence["text"]
+        assert all(prediction["text"][span["start"] : span["end"]] == span["text"] for span in sentence["spans"])
+
+
+def test_cross_validation_writes_mean_and_spread(workplace, capsys):
+    assert annotate(["--config", "configs/tiny.yaml"]) == 0
+    assert cross_validate([*CONFIG, "train.max_steps=1", "train.evaluations=1", "--seeds", "1"]) == 0
+    result = json.loads((workplace / "runs/tiny/cross_validation.json").read_text(encoding="utf-8"))
+    assert len(result["seeds"]) == 1
+    assert result["seeds"][0]["sentences"] == len(read_examples("seeds/gold.jsonl"))
+    assert "micro F1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config", "configs/tiny.yaml"], "runs/tiny/weak.jsonl: no such file"),
+        (["--config", "none.yaml"], "none.yaml: no such file"),
+        (["--config", "configs/tiny.yaml", "train.step=1"], "unknown key"),
+        ([], "--config"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_2(workplace, capsys, arguments, message):
+    assert train(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (workplace / "runs").exists()
