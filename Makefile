@@ -12,7 +12,7 @@ CONFIG ?= configs/$(if $(GPU),parsbert,compact).yaml
 NAME := $(basename $(notdir $(CONFIG)))
 RUN := runs/$(NAME)
 
-.PHONY: help setup annotate train evaluate predict publish lint test clean
+.PHONY: help setup annotate train evaluate predict publish release lint test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,7 +33,7 @@ $(RUN)/weak.jsonl: $(VENV)/.installed $(CONFIG) $(shell find annotate seeds mode
 train: $(RUN)/report.json ## train, evaluate and show a prediction; parsbert with a GPU, compact without
 	@echo "Up to date: $(RUN)/report.json; figures in $(RUN)/report.txt, the model in $(RUN)/published/"
 
-$(RUN)/report.json: $(RUN)/weak.jsonl $(wildcard train/*.py)
+$(RUN)/report.json: $(RUN)/weak.jsonl $(wildcard train/*.py train/*.md)
 	@echo "CONFIG=$(CONFIG) $(if $(filter command line environment,$(origin CONFIG)),(as given),$(if $(GPU),(a GPU was found),(no GPU was found: the compact encoder)))"
 	$(BIN)/python -m train --config $(CONFIG)
 
@@ -45,6 +45,10 @@ predict: $(VENV)/.installed ## read the first seed article with the published mo
 
 publish: $(RUN)/report.json ## replace models/published/NAME by this run's model
 	$(BIN)/python -m train.publish $(RUN) --to models/published/$(NAME)
+
+release: ## train the published model anew: seeds and the licensed news in corpora/ (see configs/compact-news.yaml)
+	$(MAKE) train CONFIG=configs/compact-news.yaml
+	$(BIN)/python -m train.publish runs/compact-news --to models/published/compact
 
 lint: $(VENV)/.installed ## ruff and mypy
 	$(BIN)/ruff check .

@@ -43,7 +43,10 @@ class FunctionRow:
         """Plain JSON types."""
         row = {"function": self.function, "labels": list(self.labels), "votes": self.votes}
         row |= {name: round(getattr(self, name), 4) for name in ("coverage", "overlap", "conflict")}
-        return row | ({} if self.score is None else self.score.to_dict())
+        if self.score is None:
+            return row
+        figures = self.score.to_dict()
+        return row | {name: figures[name] for name in figures if self.score.gold or name in ("precision", "correct", "predicted")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import json
 import logging
 import platform
 import subprocess
@@ -78,6 +79,7 @@ def _write(run: Settings, encoder: Encoder, fitted: Fit, examples: Sequence[Exam
         "settings": dataclasses.asdict(run),
         "licence": WEIGHTS_LICENCE,
         "data": {"sentences": len(examples), "articles": len({e.article for e in examples}), "corpora": _corpora(examples)},
+        "functions": _functions(run),
         "metrics": metrics,
         "best_step": fitted.best_step,
         "minutes": round(minutes, 1),
@@ -99,6 +101,13 @@ def _corpora(examples: Sequence[Example]) -> list[dict[str, Any]]:
     """Where the training text comes from, a row a source and licence."""
     count = Counter((example.source or "unknown", example.licence or "none stated") for example in examples)
     return [{"name": source, "licence": licence, "sentences": n} for (source, licence), n in sorted(count.items())]
+
+
+def _functions(run: Settings) -> list[dict[str, Any]]:
+    """The labelling functions' rows of the report that ``annotate`` wrote beside the weak labels; none where there is no report."""
+    path = Path(run.annotate.output).with_name("annotation.json")
+    rows = json.loads(files.read_text(path))["functions"] if path.is_file() else []
+    return [{name: row[name] for name in ("function", "votes", "coverage", "overlap", "conflict")} for row in rows]
 
 
 def _commit() -> str:

@@ -87,7 +87,7 @@ def test_spans_are_in_order_apart_and_true_to_the_text(text: str, drawn: list[tu
 def test_claims_are_shares_and_the_guides_order_breaks_ties() -> None:
     weak = example(ballot(("f", "POLICY"), ("g", "ANNOUNCEMENT")), Majority())
     assert weak.claim == "ANNOUNCEMENT"
-    assert weak.claim_scores == {"ANNOUNCEMENT": 0.5, "STATISTIC": 0.0, "POLICY": 0.5}
+    assert weak.claim_scores == pytest.approx({"ANNOUNCEMENT": 1.25 / 2.75, "STATISTIC": 0.25 / 2.75, "POLICY": 1.25 / 2.75})
 
 
 def test_without_votes_the_claim_is_masked_and_all_is_outside() -> None:
