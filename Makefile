@@ -7,10 +7,13 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q GPU && echo yes)
+# a GPU that torch would see: nvidia-smi lists one and CUDA_VISIBLE_DEVICES does not hide all
+GPU := $(shell [ "$${CUDA_VISIBLE_DEVICES-all}" = "" ] || [ "$${CUDA_VISIBLE_DEVICES-all}" = "-1" ] || nvidia-smi -L 2>/dev/null | grep -c GPU | grep -v '^0$$')
 CONFIG ?= configs/$(if $(GPU),parsbert,compact).yaml
 NAME := $(basename $(notdir $(CONFIG)))
 RUN := runs/$(NAME)
+# the files that the run's articles are in, so that a new one is labelled too
+ARTICLES := $(shell find $$(sed -n 's/^ *articles: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ') seeds/articles -type f 2>/dev/null | sort -u)
 
 .PHONY: help setup annotate train evaluate predict publish release lint test clean
 
@@ -27,13 +30,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 annotate: $(RUN)/weak.jsonl ## label the articles weakly and report on each labelling function
 
-$(RUN)/weak.jsonl: $(VENV)/.installed $(CONFIG) $(shell find annotate seeds models -maxdepth 2 -name '*.py' -o -name '*.txt' -o -name 'gold.jsonl')
+$(RUN)/weak.jsonl: $(VENV)/.installed $(CONFIG) $(ARTICLES) seeds/gold.jsonl $(wildcard models/*.py annotate/*.py annotate/functions/*.py annotate/lexicons/*.txt)
 	$(BIN)/python -m annotate --config $(CONFIG)
 
-train: $(RUN)/report.json ## train, evaluate and show a prediction; parsbert with a GPU, compact without
+train: $(RUN)/report.json $(RUN)/published/config.json ## train, evaluate and show a prediction; parsbert with a GPU, compact without
 	@echo "Up to date: $(RUN)/report.json; figures in $(RUN)/report.txt, the model in $(RUN)/published/"
 
-$(RUN)/report.json: $(RUN)/weak.jsonl $(wildcard train/*.py train/*.md)
+$(RUN)/report.json $(RUN)/published/config.json &: $(RUN)/weak.jsonl $(wildcard train/*.py train/*.md)
 	@echo "CONFIG=$(CONFIG) $(if $(filter command line environment,$(origin CONFIG)),(as given),$(if $(GPU),(a GPU was found),(no GPU was found: the compact encoder)))"
 	$(BIN)/python -m train --config $(CONFIG)
 

@@ -17,9 +17,11 @@ from models.errors import UserError
 from models.records import Article, Range, Sentence
 from models.text import fold, sentences
 
+from .functions.base import entries
+
 # Furniture is recognised on folded lines, spaces and marks aside. A line that is made of the list's phrases and of numbers alone goes.
-_LEXICON = (Path(__file__).parent / "lexicons" / "furniture.txt").read_text(encoding="utf-8").splitlines()[1:]
-_PHRASES = sorted(("".join(filter(str.isalnum, fold(phrase).text.lower())) for phrase in _LEXICON), key=len, reverse=True)
+# Lines come from anywhere and may be long: every regular expression here is linear, its repeats possessive or short.
+_PHRASES = sorted(("".join(filter(str.isalnum, fold(phrase).text.lower())) for phrase in entries("furniture")), key=len, reverse=True)
 _FURNITURE = re.compile(r"(?>\d++|" + "|".join(_PHRASES) + ")*+")
 
 # A label and whatever follows it on its line.
@@ -33,12 +35,12 @@ _LABELLED = re.compile(
           | (?:همچنین\ )?(?:بیشتر\ )?(?:بخوانید|ببینید)\ ?:
           | (?:انتهای|پایان)\ ?(?:پیام|خبر|متن|گزارش)\ ?[/\\|.]
           | شما\ در\ حال\ پاسخ\ به\ نظر
-          | (?:پایگاه\ (?:اطلاع|خبری)|خبرگزاری|سایت\ خبری|شبکه\ خبری)\ ?[^.!؟:،]{3,60}[-–]\ ?\w+(?:\ \w+)?$
+          | (?:پایگاه\ (?:اطلاع|خبری)|خبرگزاری|سایت\ خبری|شبکه\ خبری)\ ?[^.!؟:،]{3,60}[-–]\ ?\w++(?:\ \w++)?$
           )""",
     re.VERBOSE,
 )
-_CREDIT = re.compile(r"(?:عکس|عکس ?ها|عکاس|عکاسان|نویسنده|نگارنده|خبرنگار|مترجم|تصویربردار) ?:(?: ?\w+){1,4}$")
-_INVITATION = re.compile(r"[^.!؟?]{0,90}(?:بخوانید|ببینید|بشنوید|دنبال کنید|بپیوندید|عضو شوید|نظر بدهید|کلیک کنید)[\s:]*$")
+_CREDIT = re.compile(r"(?:عکس|عکس ?ها|عکاس|عکاسان|نویسنده|نگارنده|خبرنگار|مترجم|تصویربردار) ?: ?\w++(?: \w++){0,3}$")
+_INVITATION = re.compile(r"[^.!؟?:]{0,90}(?:بخوانید|ببینید|بشنوید|دنبال کنید|بپیوندید|عضو شوید|نظر بدهید|کلیک کنید)[\s:]*+$")
 _LINK = re.compile(
     r"[@#]\w[\w.]*+|(?:https?://|www\.|t\.me/)\S++|(?<![\w.-])[\w-]++(?:\.[\w-]++)*\.(?:ir|com|org|net|me)\b[\w/?=&%.-]*+", re.IGNORECASE
 )
@@ -48,7 +50,7 @@ _LINK_LISTS = ("آخریناخبار", "آخرینخبر", "اخبارمرتبط
 _TAIL = re.compile(
     r"""(?: (?:(?<=[.!؟»/…])|(?<=[.!؟»/…]\ ))(?:انتهای|پایان)\ ?(?:پیام|خبر|متن)(?:[\ /\\|.][\w\ /\\.-]{0,20})?
           | [/\ ](?:انتهای|پایان)\ ?(?:پیام|متن)\ ?/[\w\ /\\.-]{0,20}
-          | (?<=[.!؟])\ ?(?=[/@\#])(?:/\ ?(?:[^\W\d_]+\ ?){1,3})?(?:[@\#]\w[\w.]*+[\ |]*+)*+ )$""",
+          | (?<=[.!؟])\ ?(?=[/@\#])(?:/\ ?(?:[^\W\d_]++\ ?){1,3})?(?:[@\#]\w[\w.]*+[\ |]*+)*+ )$""",
     re.VERBOSE,
 )
 _LONGEST_TAIL = 200  # characters

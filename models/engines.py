@@ -131,7 +131,13 @@ def read_entry(config: Any, where: str) -> FolderReading:
     for field, kind in (("window", int), ("overlap", int), ("claim_threshold", (int, float))):
         if not isinstance(entry.get(field), kind):
             raise UserError(f"{where}, field 'gozareh.{field}': {entry.get(field)!r} is no number; {_AGAIN}")
-    return FolderReading(entry["window"], entry["overlap"], entry["claim_threshold"])
+    reading = FolderReading(entry["window"], entry["overlap"], entry["claim_threshold"])
+    if not 0 <= reading.overlap <= reading.window - 4 <= config.max_position_embeddings - 4:
+        raise UserError(
+            f"{where}, field 'gozareh.window': windows of {reading.window} tokens that share {reading.overlap} do not fit "
+            f"an encoder of {config.max_position_embeddings}; {_AGAIN}"
+        )
+    return reading
 
 
 def _load_tokenizer(folder: Path, config: GozarehConfig) -> PreTrainedTokenizerBase:
@@ -147,7 +153,10 @@ def _load_tokenizer(folder: Path, config: GozarehConfig) -> PreTrainedTokenizerB
 
 def _load_torch(folder: Path, device: torch.device) -> TorchEngine:
     index = folder / _INDEX
-    needed = set(_parse(index).get("weight_map", {}).values()) if index.is_file() else {_SINGLE}
+    weight_map = _parse(index).get("weight_map") if index.is_file() else {"": _SINGLE}
+    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+        raise UserError(f"{index}, field 'weight_map': not an object of file names; {_AGAIN}")
+    needed = set(weight_map.values())
     if absent := sorted(name for name in needed if not (folder / name).is_file()):
         raise UserError(f"{folder}: no weights in it ({absent[0]} is missing); {_AGAIN}")
     with _loading(folder):
@@ -171,12 +180,28 @@ def _load_onnx(folder: Path, device: str) -> OnnxEngine:
         raise UserError(f"{folder / _GRAPH}: cannot be loaded: {_first_line(error)}; {_AGAIN}") from None
 
 
+DAMAGE = (
+    *(OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ZeroDivisionError),
+    *(StrictDataclassError, SafetensorError),
+)
+
+
 @contextmanager
 def _loading(folder: Path) -> Iterator[None]:
     """Turn what transformers raises over a damaged folder into a UserError."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, StrictDataclassError, SafetensorError) as error:
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ZeroDivisionError,
+        StrictDataclassError,
+        SafetensorError,
+    ) as error:
         raise UserError(f"{folder}: cannot be loaded: {_first_line(error)}; {_AGAIN}") from None
 
 

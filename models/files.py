@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from .errors import UserError
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_text(path: str | Path) -> str:
@@ -48,9 +51,21 @@ def parse_jsonl(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
             record = json.loads(line)
         except json.JSONDecodeError as error:
             raise UserError(f"{name}, line {number}: not valid JSON ({error.msg}, column {error.colno}); one object a line") from None
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets in brackets without end
+            raise UserError(f"{name}, line {number}: not readable JSON ({error}); one object a line") from None
         if not isinstance(record, dict):
             raise UserError(f"{name}, line {number}: a JSON {type(record).__name__}, not an object; one object a line")
+        if _SURROGATE.search(line) and not _is_unicode(record):
+            raise UserError(f"{name}, line {number}: half a surrogate pair (\\ud800 … \\udfff) is no text; decode the text again")
         yield number, record
+
+
+def _is_unicode(record: Any) -> bool:
+    try:
+        to_json(record).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def field(record: dict[str, Any], key: str, kind: type, where: str) -> Any:
@@ -66,11 +81,16 @@ def field(record: dict[str, Any], key: str, kind: type, where: str) -> Any:
 def write_whole(path: str | Path) -> Iterator[IO[str]]:
     """Open a UTF-8 text file that replaces ``path`` only when the block ends without an exception.
 
-    Raises UserError if the folder cannot be made or written, or if ``path`` is a folder.
+    A link's target is replaced, not the link; a pipe or device is written to as it is. Raises UserError if the folder cannot be made or
+    written, or if ``path`` is a folder.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name a file to write")
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

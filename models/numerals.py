@@ -140,7 +140,7 @@ def _atoms(text: str) -> Iterator[_Atom]:
         joined = end >= 0 and text[end : token.start()] in ("", " ")
         start, end = token.span()
         if token["digits"]:
-            value = None if _tied_to_latin(text, start, end) else _digits(token["digits"])
+            value = None if _tied_to_latin(text, start, end) else _digits(token["digits"], text[end : end + _LONGEST_MEASURE])
             yield _Atom("other" if value is None else "digits", start, end, joined, value or Fraction(0))
         elif token["sign"]:
             yield _Atom("sign", start, end, joined, text=token["sign"])
@@ -190,23 +190,29 @@ def _tied_to_latin(text: str, start: int, end: int) -> bool:
 
 _NAMING = re.compile(r"(?:[A-Za-z]-?|[#_]\w*-?)$")
 _GROUPED = re.compile(r"(\d{1,3}(?:[,،]\d{3})+|\d{1,3}(?:\.\d{3}){2,})(?:[./](\d+))?")
+_SLASHED = re.compile(r"[1-9]\d{0,2}(?:/\d{3})+")
 _PLAIN = re.compile(r"(0|[1-9]\d{0,17})(?:([./])(\d{1,6}))?")
+_LONGEST_MEASURE = 10
+_MEASURED = re.compile(rf" ?(?:%|(?:{'|'.join(sorted(_MEASURES, key=len, reverse=True))})(?!{_LETTER}))")
+_WHOLE = re.compile(rf" ?(?:(?:{'|'.join((*_CURRENCIES, 'تومن'))})ی?|نفر)(?!{_LETTER})")  # what is given in whole thousands
 
 
-def _digits(run: str) -> Fraction | None:
+def _digits(run: str, after: str) -> Fraction | None:
     """Value of digits with their points, or None for a date, a clock time, a telephone number or a season («۹۰/۹۱»).
 
-    A slash is the Persian decimal point («۱۲/۵»), unless the two sides are years in a row.
+    A slash is the Persian decimal point («۱۲/۵»), unless the two sides are years in a row and no measure comes after them, or it parts
+    groups of three: several («۱/۲۵۰/۰۰۰»), one of noughts («۱/۰۰۰»), or one in a sum of money («۱۲/۵۰۰ تومان»).
     """
+    if _SLASHED.fullmatch(run) and len(run) < 30 and (run.count("/") > 1 or run.endswith("/000") or _WHOLE.match(after)):
+        return Fraction(run.replace("/", ""))
     if (grouped := _GROUPED.fullmatch(run)) and len(run) < 30:
         return Fraction(f"{re.sub(r'[,،.]', '', grouped[1])}.{grouped[2] or 0}")
     plain = _PLAIN.fullmatch(run)
     if not plain:
         return None
     whole, point, decimals = plain[1], plain[2], plain[3] or "0"
-    if point == "/" and len(decimals) > 1 and (len(whole) == 4 or int(decimals) == int(whole[-2:]) + 1):
-        return None
-    return Fraction(f"{whole}.{decimals}")
+    seasons = point == "/" and len(decimals) > 1 and (len(whole) == 4 or int(decimals) == int(whole[-2:]) + 1)
+    return None if seasons and not _MEASURED.match(after) else Fraction(f"{whole}.{decimals}")
 
 
 # Grammar -----------------------------------------------------------------------------------------------------------------------------
@@ -270,11 +276,13 @@ def _number(atoms: list[_Atom], i: int) -> tuple[list[_Term], Kind, int]:
     if _is(atoms, after, "ordinal") and 0 < count < atoms[after].value and count.denominator == 1:
         return [_Term(count / atoms[after].value, 1)], "fraction", after + 1
     terms, after = _section([], atoms, i)
-    while terms and terms[-1].scale > 1 and _is(atoms, after, "and"):
-        if _is(atoms, after + 1, "half"):
+    while terms and terms[-1].scale > 1:
+        joined = _is(atoms, after, "and")
+        if joined and _is(atoms, after + 1, "half"):
             return [*terms, _Term(Fraction(terms[-1].scale, 2), terms[-1].scale)], "cardinal", after + 2
-        longer, end = _section(terms, atoms, after + 1) if _is(atoms, after + 1, "digits", "count", "magnitude") else ([], 0)
-        if not longer:
+        goes_on = _is(atoms, after + joined, "digits", "count") or (joined and _is(atoms, after + 1, "magnitude"))
+        longer, end = _section(terms, atoms, after + joined) if goes_on else ([], 0)
+        if not longer or not (joined or (longer[-1].scale > 1 and len(longer) > len(terms))):  # «۲ میلیون ۳۰۰ هزار»: its «و» was lost
             break
         terms, after = longer, end
     return terms, "fraction" if atoms[i].kind == "half" else "cardinal", after
@@ -383,7 +391,7 @@ _NOT_COUNTED = frozenset((_FUNCTION_WORDS + _VERBS_AND_ADJECTIVES).split())
 
 
 def _counted(following: str) -> str | None:
-    """The counted noun: two words that are one («متر مربع»), else the next word, unless it is a function word, a verb or an adverb.
+    """The counted noun: two words that are one («متر مربع»), else the next word, unless it is a number or no noun.
 
     It is given with standard letters and its ZWNJ: «مرکز» for «مركز». Only a word that stands right after the numeral counts.
     """
@@ -395,7 +403,8 @@ def _counted(following: str) -> str | None:
     word = text[start:end]
     if start or len(word) < 2 or not word[0].isalpha() or word[0].isascii():
         return None
-    return None if word in _NOT_COUNTED or word.startswith((f"می{ZWNJ}", "نمی")) else word
+    number = _take_apart(word.replace(ZWNJ, ""))[0][0] in ("count", "magnitude", "half", "ordinal")
+    return None if number or word in _NOT_COUNTED or word.startswith((f"می{ZWNJ}", "نمی")) else word
 
 
 def _first_of_range(numeral: Numeral, rest: str) -> tuple[Value, str | None]:

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     format = options.format or _default_format(options.output)
     sources = _sources(options.texts, options.input)
-    size = sum(_check(article) for source in sources for article in source())
+    size = sum(len(article.text) for source in sources for article in source())
     if not options.quiet and sys.stderr.isatty():
         print(f"loading {options.model}", file=sys.stderr)
     _silence()
@@ -72,7 +72,7 @@ def _sources(texts: Sequence[str], paths: Sequence[Path]) -> list[Source]:
     if not texts and not paths:
         document = _standard_input()
         return [lambda: [document]]
-    given = [as_article(text, str(number)) for number, text in enumerate(texts, 1)]
+    given = [_whole(text, str(number), f"text {number}") for number, text in enumerate(texts, 1)]
     return [lambda: given, *(lambda path=path: read_file(path) for path in paths)]
 
 
@@ -82,7 +82,7 @@ def _standard_input() -> Article:
     text = decode(sys.stdin.buffer.read(), "standard input")
     if not text.strip():
         raise UserError("standard input: holds no text; pipe a document in, or name texts or --input files")
-    return as_article(text, "stdin")
+    return _whole(text, "stdin", "standard input")
 
 
 def read_file(path: Path) -> Iterator[Article]:
@@ -97,20 +97,24 @@ def read_file(path: Path) -> Iterator[Article]:
     if not text.strip():
         raise UserError(f"{path}: holds no text; check the file")
     if kind == ".txt":
-        yield as_article(text, path.stem)
+        yield _whole(text, path.stem, str(path))
         return
     for number, record in parse_jsonl(text, str(path)):
         where = f"{path}, line {number}"
         id = record.get("id", f"{path.stem}-{number}")
         if not isinstance(id, str | int):
             raise UserError(f"{where}, field 'id': {type(id).__name__} in place of a string; mend or leave out the field")
-        yield as_article(field(record, "text", str, where), str(id))
+        yield _whole(field(record, "text", str, where), str(id), where)
 
 
-def _check(article: Article) -> int:
-    """The document's length; raises UserError for one that cannot be read."""
-    split(article)
-    return len(article.text)
+def _whole(text: str, id: str, where: str) -> Article:
+    """A document, once it is known that all of it can be read. Raises UserError that says where it stands."""
+    try:
+        article = as_article(text, id)
+        split(article)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    return article
 
 
 def _silence() -> None:

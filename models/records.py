@@ -6,6 +6,7 @@ checked against them on reading, so a record that was read is right to the chara
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -136,7 +137,7 @@ class Prediction:
     sentences: tuple[PredictedSentence, ...] = field(default_factory=tuple)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types, as DESIGN's contract has them."""
+        """Plain JSON types; README.md shows the form."""
         return {"id": self.id, "text": self.text, "sentences": [_sentence_dict(s) for s in self.sentences]}
 
 
@@ -186,7 +187,10 @@ def _parse_examples(text: str, name: str) -> Iterator[Example]:
         if not isinstance(unsure, list) or not all(isinstance(r, list) and [type(i) for i in r] == [int, int] for r in unsure):
             raise UserError(f"{where}, field 'unsure': expected a list of [start, end] pairs")
         if not _is_number(weight := record.get("weight", 1.0)):
-            raise UserError(f"{where}, field 'weight': expected a number, found {weight!r}")
+            raise UserError(f"{where}, field 'weight': expected a number from 0 up, found {weight!r}")
+        for key in ("article", "source", "licence"):
+            if not isinstance(record.get(key), str | None):
+                raise UserError(f"{where}, field '{key}': {type(record[key]).__name__} in place of str")
         yield Example(
             id=id,
             text=body,
@@ -202,14 +206,22 @@ def _parse_examples(text: str, name: str) -> Iterator[Example]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _is_entity(entity: Any) -> bool:
+    return (
+        isinstance(entity, dict)
+        and type(entity.get("start")) is type(entity.get("end")) is int
+        and isinstance(entity.get("label"), str)
+        and _is_number(score := entity.get("score", 1.0))
+        and score <= 1
+    )
 
 
 def _read_spans(entities: Any, text: str, where: str) -> tuple[Span, ...]:
     where += ", field 'entities'"
-    if not isinstance(entities, list) or not all(
-        isinstance(e, dict) and type(e.get("start")) is type(e.get("end")) is int and isinstance(e.get("label"), str) for e in entities
-    ):
+    if not isinstance(entities, list) or not all(map(_is_entity, entities)):
         raise UserError(f"{where}: expected a list of objects with start, end, label and text")
     spans = sorted(
         (Span(e["label"], e["start"], e["end"], text[e["start"] : e["end"]], float(e.get("score", 1.0))) for e in entities),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Sequence
@@ -27,19 +28,23 @@ class EncoderSettings:
 
 @dataclass(frozen=True)
 class AnnotateSettings:
-    """``articles``: files or folders to label; ``licences``: where not empty, an article that states a licence which begins with none of
-    them is left out; ``exclude``: ids of articles to leave out (those that measure must not train); ``topic``:
-    words; of articles that hold none of them at most ``limit`` are taken from each path, at even distances (``limit`` 0: all).
+    """``articles``: files or folders to label; ``output``: the weak labels, by default ``runs/NAME/weak.jsonl``; ``licences``: where not
+    empty, an article that states a licence which begins with none of them is left out; ``exclude``: ids of articles to leave out (those
+    that measure must not train); ``topic``: words; of articles that hold none of them at most ``limit`` are taken from each path, at even
+    distances (``limit`` 0: all).
     """
 
     articles: tuple[str, ...]
-    output: str
+    output: str = ""
     gold: str | None = None
     label_model: str = "majority"
     licences: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     topic: tuple[str, ...] = ()
     limit: int = 0
+
+    def __post_init__(self) -> None:
+        _within(self, 0, math.inf, "limit")
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,10 @@ class AugmentSettings:
     spaced_zwnj: float = 0.1
     arabic_letters: float = 0.15
     digit_script: float = 0.4
+
+    def __post_init__(self) -> None:
+        _within(self, 0, 100, "copies")
+        _within(self, 0, 1, "mention_replacement", "lost_zwnj", "spaced_zwnj", "arabic_letters", "digit_script")
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,11 @@ class TrainSettings:
     warmup: float = 0.1
     evaluations: int = 5
 
+    def __post_init__(self) -> None:
+        _within(self, 1, math.inf, "batch_size", "accumulate", "evaluations")
+        _within(self, 0, math.inf, "epochs", "max_steps", "learning_rate", "head_learning_rate", "weight_decay")
+        _within(self, 0, 1, "layer_decay", "warmup")
+
 
 @dataclass(frozen=True)
 class PredictSettings:
@@ -82,19 +96,36 @@ class PredictSettings:
     overlap: int = 64
     claim_threshold: float = 0.5
 
+    def __post_init__(self) -> None:
+        _within(self, 0, 1, "claim_threshold")
+        _within(self, 8, math.inf, "window")
+        _within(self, 0, self.window - 4, "overlap")  # a window has two special tokens and must move on
+
+
+def _within(record: object, low: float, high: float, *names: str) -> None:
+    for name in names:
+        if not low <= getattr(record, name) <= high:
+            raise ValueError(f"'{name}' is {getattr(record, name)}, not within {low} and {high}")
+
 
 @dataclass(frozen=True)
 class Settings:
-    """One run. ``runs/NAME`` holds all that it writes; ``gold`` names the files it is measured on."""
+    """One run. ``name`` is the file's, and ``runs/NAME`` holds all that it writes; ``gold`` names the files it is measured on; ``licence``
+    is the one under which its weights may be published, by its id on the hub.
+    """
 
-    name: str
     encoder: EncoderSettings
     annotate: AnnotateSettings
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     predict: PredictSettings = field(default_factory=PredictSettings)
     gold: tuple[str, ...] = ()
+    licence: str | None = None
     seed: int = 13
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _within(self, 0, 2**32 - 1, "seed")
 
     @property
     def folder(self) -> Path:
@@ -109,15 +140,18 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     """
     try:
         root = yaml.compose(files.read_text(path), Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}, line {line}: not valid YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}, line {_line(error)}: not valid YAML: {_one_line(error)}") from None
     if not isinstance(root, yaml.MappingNode):
         raise UserError(f"{path}: expected a mapping of settings; see configs/compact.yaml")
     settings = _build(Settings, root, str(path), "")
+    if settings.name not in ("", Path(path).stem):
+        raise UserError(f"{path}, field 'name': '{settings.name}' is not the file's name; leave it out")
+    settings = dataclasses.replace(settings, name=Path(path).stem)
     for override in overrides:
         settings = _override(settings, override)
-    return settings
+    output = settings.annotate.output or str(settings.folder / "weak.jsonl")
+    return dataclasses.replace(settings, annotate=dataclasses.replace(settings.annotate, output=output))
 
 
 Record = TypeVar("Record")
@@ -139,13 +173,31 @@ def _build(kind: type[Record], node: yaml.Node, path: str, prefix: str) -> Recor
         if dataclasses.is_dataclass(hints[key]):
             values[key] = _build(typing.cast(type[Any], hints[key]), value_node, path, f"{prefix}{key}.")
         else:
-            loader = yaml.SafeLoader("")
-            values[key] = _convert(loader.construct_object(value_node, deep=True), hints[key], where)
+            values[key] = _convert(_construct(value_node, where), hints[key], where)
     for f in dataclasses.fields(typing.cast(Any, kind)):
         required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         if required and f.name not in values:
             raise UserError(f"{path}: missing key '{prefix}{f.name}'; add it")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except ValueError as error:  # of a __post_init__
+        raise UserError(f"{_place(path, node)}, section '{prefix.rstrip('.') or kind.__name__}': {error}") from None
+
+
+def _construct(node: yaml.Node, where: str) -> Any:
+    try:
+        return yaml.SafeLoader("").construct_object(node, deep=True)
+    except (yaml.YAMLError, ValueError) as error:  # an unknown tag; a date that is none
+        raise UserError(f"{where}: not a value: {_one_line(error)}") from None
+
+
+def _line(error: yaml.YAMLError) -> int:
+    mark = getattr(error, "problem_mark", None)
+    return mark.line + 1 if mark else 1
+
+
+def _one_line(error: Exception) -> str:
+    return str(getattr(error, "problem", None) or error).partition("\n")[0]
 
 
 def _override(settings: Settings, override: str) -> Settings:
@@ -156,7 +208,7 @@ def _override(settings: Settings, override: str) -> Settings:
         raise UserError(f"{where}: expected key=value, such as train.epochs=3")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise UserError(f"{where}: the value is not valid YAML") from None
 
     def changed(record: Any, names: Sequence[str]) -> Any:
@@ -169,7 +221,12 @@ def _override(settings: Settings, override: str) -> Settings:
         new = changed(current, names[1:]) if len(names) > 1 else _convert(value, hints[names[0]], where)
         return dataclasses.replace(record, **{names[0]: new})
 
-    result = changed(settings, key.split("."))
+    if key == "name":
+        raise UserError(f"{where}: a run is named by its file; copy the file")
+    try:
+        result = changed(settings, key.split("."))
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from None
     assert isinstance(result, Settings)
     return result
 

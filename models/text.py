@@ -83,11 +83,11 @@ def fold(text: str) -> Folded:
     return Folded("".join(characters), tuple(offsets), text)
 
 
-# A word: a run of letters with the marks and joiners inside it, or a run of digits with its inner points and commas, or one other sign.
-_JOINERS = "\u200c\u200d\u0640\u00ad"
-_WORD = re.compile(
-    rf"\d+(?:[.,٫٬/:]\d+)*|[^\W\d_](?:[^\W\d_]|[{_JOINERS}\u0300-\u036f\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed]+(?=[^\W\d_]|\B))*|\S"
-)
+# A word: a run of letters with the marks on them and the joiners between them, or a run of digits with its inner points and commas, or one
+# other sign; a joiner after the last letter is none of its word.
+_JOINERS = "\u200c\u200d\u00ad"
+_MARKS = "\u0300-\u036f\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
+_WORD = re.compile(rf"\d+(?:[.,٫٬/:]\d+)*|[^\W\d_](?:[^\W\d_]|[{_JOINERS}{_MARKS}]++(?=[^\W\d_])|[{_MARKS}]++)*|\S")
 
 
 def words(text: str) -> list[Range]:

@@ -31,8 +31,6 @@ from .evaluate import evaluate, plot, table
 from .fit import Fit, fit
 from .publish import publish
 
-WEIGHTS_LICENCE = "apache-2.0"
-
 log = logging.getLogger(__name__)
 
 
@@ -49,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     examples = read_examples(run.annotate.output)
     gold = {path: read_examples(path) for path in run.gold}  # before hours of training: a mistake there shows at once
     training, held_out = split_by_article(examples, run.train.held_out)
-    encoder = load_encoder(run.encoder.source, trim=run.encoder.trim)
+    encoder = load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in training))
     log.info("%s: %d sentences to train on, %d to choose the checkpoint; %s", run.name, len(training), len(held_out), encoder.source)
 
     started = time.monotonic()
@@ -75,9 +73,9 @@ def _sample(predictor: Predictor, held_out: Sequence[Example], sentences: int = 
 def _write(run: Settings, encoder: Encoder, fitted: Fit, examples: Sequence[Example], metrics: dict[str, Any], minutes: float) -> None:
     report = {
         "name": run.name,
-        "base_model": encoder.source,
+        "base_model": f"{encoder.source} (licence: {encoder.licence})",
         "settings": dataclasses.asdict(run),
-        "licence": WEIGHTS_LICENCE,
+        "licence": run.licence,
         "data": {"sentences": len(examples), "articles": len({e.article for e in examples}), "corpora": _corpora(examples)},
         "functions": _functions(run),
         "metrics": metrics,

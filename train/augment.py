@@ -70,6 +70,8 @@ class Augmenter:
     def noisy(self, example: Example, rng: random.Random) -> Example:
         """One copy: mentions first, spelling after, so that replaced mentions get the noise of their sentence."""
         noisy = rewrite(example, self._mentions(example, rng))
+        if not _on_word_edges(noisy):  # «۴۰۰» of «۴۰۰بسته» became a word that runs on into its neighbour
+            noisy = example
         for change in self._spelling(rng):
             noisy = rewrite(noisy, change(noisy.text))
         return noisy
@@ -103,6 +105,12 @@ class Augmenter:
             script = rng.choice(_DIGITS)
             changes.append(lambda text: [(m.start(), m.end(), script[int(m.group())]) for m in _DIGIT.finditer(text)])
         return changes
+
+
+def _on_word_edges(example: Example) -> bool:
+    ranges = words(example.text)
+    starts, ends = {start for start, _ in ranges}, {end for _, end in ranges}
+    return all(span.start in starts and span.end in ends for span in example.spans or ())
 
 
 def _kind(span: Span) -> tuple[str, bool]:

@@ -36,6 +36,8 @@ def leave_one_out(run: Settings, examples: Sequence[Example], gold: Sequence[Exa
     The article after it (in order, round) chooses the checkpoint. All articles' sentences are scored together, once a seed; gives the
     figures' mean and standard deviation over the seeds, and each seed's report.
     """
+    if seeds < 1:
+        raise UserError(f"--seeds: {seeds} is none; give 1 or more")
     articles = list(dict.fromkeys(example.article for example in gold))
     if len(articles) < 3:
         raise UserError(f"leaving one out needs three articles at least, the gold has {len(articles)}; name more in 'gold'")
@@ -73,8 +75,9 @@ def train_and_read(
     run: Settings, training: Sequence[Example], held_out: Sequence[Example], unseen: Sequence[Example]
 ) -> list[PredictedSentence]:
     """Fit on ``training``, choose the checkpoint on ``held_out``, read the sentences of ``unseen``."""
+    encoder = load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in training))
     with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(run, load_encoder(run.encoder.source, trim=run.encoder.trim), training, held_out, Path(folder))
+        fitted = fit(run, encoder, training, held_out, Path(folder))
     return Predictor.of(fitted.model, fitted.tokenizer, run.predict).read([example.text for example in unseen])
 
 

@@ -21,8 +21,8 @@ import transformers
 from datasets import Dataset  # type: ignore[attr-defined]
 from torch import nn
 from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments, set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
+import models
 from models.encoders import Encoder
 from models.engines import FORMAT
 from models.labels import Schema
@@ -85,7 +85,7 @@ def fit(
     model = joint_model(encoder.model, schema)
     model.config.gozareh = {"format": FORMAT, **asdict(settings.predict)}
     rows = to_dataset(_augmented(settings, training), encoder.tokenizer, schema, settings.predict)
-    checkpoint = _resumable(folder, _fingerprint(settings, encoder.source, training))
+    checkpoint = _resumable(folder, _fingerprint(settings, encoder.source, training, held_out))
     trainer = JointTrainer(
         model=model,
         args=_arguments(settings, rows, folder),
@@ -175,18 +175,32 @@ def parameter_groups(model: GozarehModel, train: TrainSettings) -> list[dict[str
     return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]
 
 
-def _fingerprint(settings: Settings, source: str, training: Sequence[Example]) -> str:
-    """What a checkpoint depends on, so that one of other data or settings is never taken up again."""
-    relevant = [asdict(settings), source, [example.to_dict() for example in training], torch.__version__, transformers.__version__]
+def _fingerprint(settings: Settings, source: str, *examples: Sequence[Example]) -> str:
+    """What a checkpoint depends on, so that one of other data, settings or code is never taken up again."""
+    folders = (Path(models.__path__[0]), Path(__file__).parent)
+    code = [path.read_text(encoding="utf-8") for folder in folders for path in sorted(folder.glob("*.py"))]
+    labels = [[example.to_dict() for example in part] for part in examples]
+    relevant = [asdict(settings), source, labels, code, torch.__version__, transformers.__version__]
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+def _last_whole(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end: the Trainer's state is the last of its files. A half-written one is deleted."""
+    for checkpoint in sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True):
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            shutil.rmtree(checkpoint)
+        else:
+            return str(checkpoint)
+    return None
 
 
 def _resumable(folder: Path, fingerprint: str) -> str | None:
     """The last checkpoint in ``folder`` if it is of this very run, else None with the folder emptied."""
     mark = folder / "fingerprint"
     if mark.is_file() and mark.read_text() == fingerprint:
-        checkpoint: str | None = get_last_checkpoint(str(folder))
-        return checkpoint
+        return _last_whole(folder)
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)

@@ -56,6 +56,6 @@ def any_of(phrases: Iterable[str]) -> str:
 
 
 @cache
-def lexicon(name: str) -> str:
-    """``any_of`` the entries of a word list."""
-    return any_of(entries(name))
+def lexicon(*names: str) -> str:
+    """``any_of`` the entries of word lists."""
+    return any_of(entry for name in names for entry in entries(name))

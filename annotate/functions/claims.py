@@ -11,10 +11,11 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from models import numerals
 from models.labels import ANNOUNCEMENT, POLICY, STATISTIC
 
+from . import numbers
 from .base import ClaimFunction, Passage, any_of, lexicon
+from .verbs import IMPERFECT, PARTICIPLE, PAST, PERFECT, SAID, SUBJUNCTIVE
 
 
 def _word(*alternatives: str) -> re.Pattern[str]:
@@ -22,17 +23,16 @@ def _word(*alternatives: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(alternatives)})(?!\w)")
 
 
-# The forms of a finite verb, as far as patterns can tell them; light verbs carry most Persian predicates.
-_PAST_VERB = rf"ن?{lexicon('claim_past_stems')}(?:ند|یم|م|ید)?"
+# The tenses of a finite verb; light verbs carry most Persian predicates.
 _TENSES = {
     "future": r"ن?خواه(?:د|ند|یم|م|ید) ?\w+",
     "present": r"ن?می ?(?!لیارد|لاد)\w+(?:د|م|ی)",
-    "imperfect": rf"ن?می ?{_PAST_VERB}",
-    "perfect": rf"\w*{lexicon('claim_past_stems')}ه ?(?:است|اند|ایم|ام|بودند|بودیم|بودم|بود|(?=\W*$))|(?:بود|داشت)ه ?(?:است|اند)",
+    "imperfect": IMPERFECT,
+    "perfect": rf"\w*{PERFECT}|\w*{PARTICIPLE}(?=\W*$)|(?:بود|داشت)ه ?(?:است|اند)",
     "being": r"(?:وجود |قرار )?ن?(?:است|هست|هستند|هستیم|هستم|یست|یستند|یستیم|(?:دار|بود|داشت)(?:د|ند|یم|م)?)"
     r"|\w+هاست|ماست|چیست|کیست|\w{3,}یست",
-    "subjunctive": rf"ن?ب?{lexicon('claim_present_stems')}(?:د|ند|یم|م|ید)",
-    "past": _PAST_VERB,
+    "past": PAST,  # before the subjunctive: «رسید» is «reached», not «you may reach»
+    "subjunctive": SUBJUNCTIVE,
 }
 _FINITE = "(?:" + "|".join(_TENSES.values()) + ")"
 _INDICATIVE = "|".join(form for tense, form in _TENSES.items() if tense != "subjunctive")
@@ -40,7 +40,7 @@ _LAST_INDICATIVE = re.compile(rf".*(?<!\w)(?:{_INDICATIVE})(?!\w)", re.DOTALL)
 _LAST_SUBJUNCTIVE = re.compile(rf".*(?<!\w)(?:{_TENSES['subjunctive']})(?!\w)", re.DOTALL)
 _ENDING = {tense: re.compile(rf"(?<!\w)(?:{form})$") for tense, form in _TENSES.items()}
 
-_SPEECH = rf"(?<!\w){lexicon('claim_speech')}(?:ند|ه|ه ?است|هاند)?(?!\w)"
+_SPEECH = rf"(?<!\w){SAID}(?!\w)"
 _SPEECH_THEN_NEWS = re.compile(rf"{_SPEECH}(?: که(?!\w))? ?[:؛;]?|(?<!\w)به گفته [^؛:،,.]{{2,60}}[؛:،,]|^(?!به گزارش)[^:،؛]{{3,60}}:(?= )")
 _SOURCE = re.compile(r"^\W*(?:به گزارش|به نقل از|بنا بر گزارش|خبرگزاری) [^،؛:,.]{2,90}[،؛:,]")
 _TURN = re.compile(r"(?<!\w)(?:اما|ولی|بلکه)(?!\w)")
@@ -48,22 +48,23 @@ _TAIL = re.compile(
     rf"(?<!\w)(?<!بنا )(?<!قرار )(?<!لازم )(?<!ضروری ){_FINITE}(?= (?:که|تا|زیرا|چرا ?که|به طوری ?که|به گونه ?ای ?که)(?!\w))"
 )
 
-_MODAL = _word(lexicon("claim_modals"))
+_MODAL = _word(lexicon("claim_modals"), rf"{any_of(['مکلف', 'موظف', 'ملزم', 'متعهد', 'نیازمند', 'ناگزیر', 'مجبور'])}(?:ند|یم|م|ید)")
 _INTENT = _word(lexicon("claim_intents"))
 _AIM = re.compile(rf"(?<!\w){lexicon('claim_aims')}(?:ها|های|ی|مان|شان)?(?!\w)")
 _RULE = _word(lexicon("claim_rules"))
 _RESULT = _word(lexicon("claim_results"))
-_DAY = _word(lexicon("claim_days"), rf"\d+ {lexicon('claim_months')}")
-_DATE = _word(lexicon("claim_dates"), rf"{lexicon('claim_months')} ?(?:ماه|سال|امسال)?")
+_ACT = lexicon("claim_events", "claim_openings")
+_DAY = _word(lexicon("claim_days"), rf"\d+ {lexicon('number_months')}")
+_DATE = _word(lexicon("claim_days", "claim_dates"), rf"{lexicon('number_months')} ?(?:ماه|سال|امسال)?")
 _TOTAL = _word(lexicon("claim_totals"))
 _SERVED = _word(lexicon("claim_served"))
 _CHANGE = _word(lexicon("claim_changes"))
 _MEASURE_FIRST = re.compile(rf"^\W*(?:\w+ ){{0,3}}?(?:\d|{lexicon('claim_measures')}(?!\w))")
-_EVENT = _word(rf"{lexicon('claim_events')}(?: و \w+)?(?: \w+){{0,2}}? {_FINITE}", r"به (?:اجرا|امضا|تصویب|پایان) \w+")
+_EVENT = _word(rf"{_ACT}(?: و \w+)?(?: \w+){{0,2}}? {_FINITE}", r"به (?:اجرا|امضا|تصویب|پایان) \w+")
 _DOING = _word(rf"{lexicon('claim_doings')} {_FINITE}")
 _EVENT_FIRST = re.compile(  # in one of several clauses, and no relative one
-    rf"(?:^|[،؛.:] ?)(?:(?! که )[^،؛.:])*?(?<!\w){lexicon('claim_events')}(?: \w+)??"
-    rf" {lexicon('claim_past_stems')}(?:ند|یم|ه|ه ?است|ه ?اند)?(?: و |[،؛.] )"
+    rf"(?:^|[،؛.:] ?)(?:(?! که )[^،؛.:])*?(?<!\w){_ACT}(?: \w+)??"
+    rf" (?:{PAST}|{PERFECT}|{PARTICIPLE})(?: و |[،؛.] )"
 )
 _EVENT_HEAD = re.compile(rf"^\W*{lexicon('claim_event_heads')}(?!\w)")
 _OPENED = _word(rf"(?:{lexicon('claim_openings')})(?: و \w+)?(?: \w+)? {_FINITE}", rf"آماده(?: ی)? {lexicon('claim_openings')}")
@@ -84,13 +85,7 @@ _BREAKS_NEWS = re.compile(
 )
 
 _LENGTH_OF_TIME = re.compile(r" ?(?:سال|ماه|روز|هفته|ساعت|دقیقه|دهه|دوره|بار|گام)(?:ه|ی|گذشته|اخیر)?(?!\w)")
-_LISTED = re.compile(r" ?[-).ـ–](?!\d)")
-_MONTH_AFTER = re.compile(rf" {lexicon('claim_months')}(?!\w)")
 _MEASURE = _word(lexicon("claim_measures"), "سن", "سنی", "عمر", "مدت", "امید به زندگی")
-_NUMBERED = re.compile(
-    r"(?<!\w)(?:سال|سال ?های|ماده|تبصره|بند|اصل|شماره|منطقه|ساعت|کد|خبر|مصوب|شبکه|مرحله|قرن|ماه|دهه|بهار|تابستان|پاییز|زمستان"
-    rf"|{lexicon('claim_months')})\W*$"
-)
 
 
 @dataclass(frozen=True)
@@ -154,17 +149,11 @@ def _read(text: str) -> _Reading:
 
 
 def _holds_figure(text: str) -> bool:
-    """A quantity that is no year, date, number of a law or of a list, nor a handful in words («دو بخش», «سه محور»).
-
-    A length of time is one only where a measure precedes it («میانگین سنی ۲۳ سال»).
-    """
-    for numeral in numerals.find(text):
-        before, after = text[: numeral.start], text[numeral.end :]
-        plain = numeral.unit is None and numeral.scale == 1
-        year = plain and not numeral.spelled and (1300 <= numeral.value <= 1410 or 1900 <= numeral.value <= 2035)
-        handful = plain and numeral.spelled and numeral.value < 4
-        lasts = _LENGTH_OF_TIME.match(after) and not _MEASURE.search(before)
-        if not (plain and (year or handful or _NUMBERED.search(before) or _LISTED.match(after) or lasts or _MONTH_AFTER.match(after))):
+    """A quantity that is no handful in words («دو بخش», «سه محور»), nor a length of time without a measure («میانگین سنی ۲۳ سال»)."""
+    for reading in numbers.readings(text):
+        handful = reading.bare and reading.numeral.spelled and reading.numeral.value < 4
+        lasts = reading.bare and _LENGTH_OF_TIME.match(reading.after) and not _MEASURE.search(text[: reading.numeral.start])
+        if reading.reason is None and not (handful or lasts):
             return True
     return False
 

@@ -1,6 +1,6 @@
 """NUMBER: which numerals are quantities, and which are dates, clauses, codes, scores or parts of names.
 
-``models.numerals`` says where numerals are. ``_read`` judges each one in its context: it is a quantity, or there is a reason why it is not.
+``models.numerals`` says where numerals are. ``readings`` judges each one in its context: it is a quantity, or there is a reason why not.
 Then one function for each kind of quantity votes NUMBER (a numeral may be of several kinds), and one for each reason votes ``O``, except
 inside what may be the name of an office or a programme («تسهیلات تبصره ۱۶», «شهردار منطقه ۵»), where the numeral is part of a span.
 """
@@ -27,8 +27,8 @@ SCORE, IDENTIFIER, ARTICLE, IDIOM = "score", "identifier", "article", "idiom"
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """A numeral, the text around it, and the reason why it is no quantity (None for a quantity). ``ranged``: one end of a range."""
+class Reading:
+    """A numeral, its surroundings, and the reason why it is no quantity (None for a quantity). ``ranged``: one end of a range."""
 
     numeral: Numeral
     surface: str
@@ -84,6 +84,8 @@ _AND_MINUTES = re.compile(r"(?<!\w)ساعت \d+ و ?$")
 _FROM_CLOCK = re.compile(r"(?<!\w)\d{1,2}:\d{2} ?(?:تا|الی|و|-) ?$")
 _CLAUSE = _before("ماده(?: واحده)?|مواد|بند|تبصره|اصل|اصول|فصل|جزء|آیه|سوره|صفحه|صص?|قطعنامه|حکمت|خطبه")
 _CODED = _before("(?:کد|شماره|شناسه|تلفن|نمابر|فکس|داخلی|پیامک|صندوق پستی)(?: ?(?:خبر|ملی|پستی|تماس|تلفن|همراه|مجوز|حساب|کارت|شبا))?")
+_SERVICE = _before("سامانه(?: پیامکی| تلفنی)?|خط|سرشماره")
+_KEYED = re.compile(r" ?#")
 _NUMBERED = _before(lexicon("number_identifiers"))
 _ALWAYS_NUMBERED = _before("فاز|پلاک|ردیف|کانال")  # also before a noun: «فاز ۲ پروژه»
 _NAMED = re.compile(rf"(?<!\w){lexicon('number_names')} ?-? ?$")
@@ -96,7 +98,7 @@ _IDIOM = re.compile(rf"(?<!\w){lexicon('number_idioms')}(?!\w)")
 _AMBIGUOUS = frozenset(("ده", "سی", "صفر", "نیم"))  # village, C of «بی بی سی» …: numerals where a noun is counted
 _NAME_HEAD = re.compile(
     r"(?<!\w)(?:رئیس|رییس|مدیر ?کل|مدیر|معاون|استاندار|وزیر|عضو|کارشناس|فرمانده|شهردار|فرماندار|سرپرست|دبیر|نماینده|دادستان|مشاور|قائم مقام"
-    r"|طرح|برنامه|تسهیلات|وام|سامانه|پویش|صندوق|پروژه|اعتبارات|مسکن)(?!\w)[^،,؛.:/()«»]*$"
+    r"|طرح|برنامه|تسهیلات|وام|سامانه|خط|پویش|صندوق|پروژه|اعتبارات|مسکن)(?!\w)[^،,؛.:/()«»]*$"
 )
 
 _APPROXIMATELY = re.compile(
@@ -117,26 +119,26 @@ _VERSUS = re.compile(r" ?(?:بر|\+) ?")
 
 
 @lru_cache(maxsize=256)
-def _read(text: str) -> tuple[_Reading, ...]:
+def readings(text: str) -> tuple[Reading, ...]:
     """Every numeral of a folded text, judged: on its own, beside its neighbours, then by what the others of its list turned out to be."""
     idioms = [match.span() for match in _IDIOM.finditer(text)]
-    readings: list[_Reading] = []
+    found: list[Reading] = []
     for numeral in find(text):
         start, end = numeral.start, numeral.end
-        reading = _Reading(numeral, text[start:end], text[max(0, start - _CONTEXT) : start], text[end : end + _CONTEXT])
+        reading = Reading(numeral, text[start:end], text[max(0, start - _CONTEXT) : start], text[end : end + _CONTEXT])
         if any(first < end and start < last for first, last in idioms):
             reason: str | None = IDIOM
-        elif readings and readings[-1].reason is None and re.fullmatch(r" ?\w+ ", text[readings[-1].numeral.end : start]):
+        elif found and found[-1].reason is None and re.fullmatch(r" ?\w+ ", text[found[-1].numeral.end : start]):
             reason = _reason(replace(reading, before=""))  # «دو گروه ۵ نفره»: the word between is counted, it does not name what follows
         else:
             reason = _reason(reading)
-        readings.append(replace(reading, reason=reason))
-    _judge_pairs(text, readings)
-    _share(text, readings)
-    return tuple(replace(reading, reason=IDIOM) if _too_vague(reading) else reading for reading in readings)
+        found.append(replace(reading, reason=reason))
+    _judge_pairs(text, found)
+    _share(text, found)
+    return tuple(replace(reading, reason=IDIOM) if _too_vague(reading) else reading for reading in found)
 
 
-def _reason(reading: _Reading) -> str | None:
+def _reason(reading: Reading) -> str | None:
     """Why a numeral is no quantity, as far as its own context tells."""
     if reading.numeral.spelled and _VAGUE.search(reading.before):
         return IDIOM
@@ -145,11 +147,11 @@ def _reason(reading: _Reading) -> str | None:
     return next((reason for reason, holds in _REASONS if holds(reading)), None)
 
 
-def _is_date(r: _Reading) -> bool:
+def _is_date(r: Reading) -> bool:
     return r.numeral.value <= 31 and (_MONTH.match(r.after) is not None or (_DATED.search(r.before) is not None and not r.counted))
 
 
-def _is_year(r: _Reading) -> bool:
+def _is_year(r: Reading) -> bool:
     if _ERA.match(r.after) or _DECADE.search(r.before):
         return True
     named = _IN_YEAR.search(r.before) is not None
@@ -160,11 +162,11 @@ def _is_year(r: _Reading) -> bool:
     return named and r.digits and r.numeral.value < 2100 and not r.counted
 
 
-def _like_a_year(r: _Reading) -> bool:
+def _like_a_year(r: Reading) -> bool:
     return 1300 <= r.numeral.value <= 1450 or 1900 <= r.numeral.value <= 2050
 
 
-def _is_clock(r: _Reading) -> bool:
+def _is_clock(r: Reading) -> bool:
     if r.numeral.value <= 24 and (_PART_OF_DAY.match(r.after) or _FROM_CLOCK.search(r.before)):
         return True
     if r.numeral.value <= 24 and _AT_CLOCK.search(r.before):
@@ -172,34 +174,36 @@ def _is_clock(r: _Reading) -> bool:
     return _AND_MINUTES.search(r.before) is not None and _MINUTES.match(r.after) is not None
 
 
-def _is_clause(r: _Reading) -> bool:
+def _is_clause(r: Reading) -> bool:
     return _CLAUSE.search(r.before) is not None and not _PEOPLE.match(r.after)
 
 
-def _is_code(r: _Reading) -> bool:
+def _is_code(r: Reading) -> bool:
     return (
         _CODED.search(r.before) is not None
+        or (r.digits and not r.counted and 3 <= len(r.surface) <= 8 and _SERVICE.search(r.before) is not None)  # «سامانه 1482»
+        or (r.before.endswith("*") and _KEYED.match(r.after) is not None)  # «*123#»
         or (r.digits and len(r.surface) > 9)
         or (r.numeral.start == 0 and r.digits and _LIST_MARK.match(r.after) is not None)
     )
 
 
-def _is_identifier(r: _Reading) -> bool:
+def _is_identifier(r: Reading) -> bool:
     if r.numeral.value >= 1000 or (r.counted and not _ALWAYS_NUMBERED.search(r.before)):
         return False
     named = _NUMBERED.search(r.before)
     return _NAMED.search(r.before) is not None or (named is not None and not _POINTED_OUT.search(r.before[: named.start()]))
 
 
-def _is_article(r: _Reading) -> bool:
+def _is_article(r: Reading) -> bool:
     return r.surface == "یک" and not _PHYSICAL.match(r.after)
 
 
-def _is_compound(r: _Reading) -> bool:
+def _is_compound(r: Reading) -> bool:
     return r.numeral.spelled and _COMPOUND.match(r.after) is not None
 
 
-_REASONS: tuple[tuple[str, Callable[[_Reading], bool]], ...] = (
+_REASONS: tuple[tuple[str, Callable[[Reading], bool]], ...] = (
     (DATE, _is_date),
     (YEAR, _is_year),
     (CLOCK, _is_clock),
@@ -211,7 +215,7 @@ _REASONS: tuple[tuple[str, Callable[[_Reading], bool]], ...] = (
 )
 
 
-def _judge_pairs(text: str, readings: list[_Reading]) -> None:
+def _judge_pairs(text: str, readings: list[Reading]) -> None:
     """Scores («۳ بر ۱», «3-2»), «۱+۵», and the two ends of a range, in which «یک» is a number."""
     for i, (a, b) in enumerate(pairwise(list(readings))):
         gap = text[a.numeral.end : b.numeral.start]
@@ -230,7 +234,7 @@ def _judge_pairs(text: str, readings: list[_Reading]) -> None:
 _LIMITS = {DATE: 31, CLOCK: 24, LAW: 1000, IDENTIFIER: 1000, CODE: 10**9}
 
 
-def _share(text: str, readings: list[_Reading]) -> None:
+def _share(text: str, readings: list[Reading]) -> None:
     """Hand a reason on along a list: forwards («سال های ۹۰ و ۹۱», «مواد ۳ و ۴»), and back from what stands last («۲۲ و ۲۳ تیر»)."""
     pairs = [(i, i + 1) for i in range(len(readings) - 1)]
     for known, other in [*pairs, *((j, i) for i, j in reversed(pairs))]:
@@ -243,7 +247,7 @@ def _share(text: str, readings: list[_Reading]) -> None:
             readings[other] = replace(b, reason=a.reason)
 
 
-def _fits(known: _Reading, other: _Reading) -> bool:
+def _fits(known: Reading, other: Reading) -> bool:
     """Whether ``other`` may be what ``known`` is: a day, an hour, a year, a clause, unless it counts something."""
     if other.counted:
         return False
@@ -252,22 +256,22 @@ def _fits(known: _Reading, other: _Reading) -> bool:
     return known.reason is not None and other.numeral.value <= _LIMITS[known.reason]
 
 
-def _too_vague(r: _Reading) -> bool:
+def _too_vague(r: Reading) -> bool:
     if r.surface == "نه":  # «نه خانه دارم نه باغ»: even a noun after it proves nothing
         return r.reason is None and not r.ranged and not (_TIME.match(r.after) or _PEOPLE.match(r.after))
     return r.reason is None and (r.surface == "نصف" or (r.surface in _AMBIGUOUS and not r.counted and not r.ranged))
 
 
-def _vote(passage: Passage, test: Callable[[_Reading], object]) -> Found:
+def _vote(passage: Passage, test: Callable[[Reading], object]) -> Found:
     """NUMBER for each quantity that passes the test."""
-    for reading in _read(passage.text):
+    for reading in readings(passage.text):
         if reading.reason is None and test(reading):
             yield reading.numeral.start, reading.numeral.end, NUMBER
 
 
 def _deny(passage: Passage, *reasons: str) -> Found:
     """``O`` for each numeral that is none for one of the reasons, unless it may be part of an office's or a programme's name."""
-    for reading in _read(passage.text):
+    for reading in readings(passage.text):
         if reading.reason in reasons and (reading.reason in (DATE, CLOCK) or not _NAME_HEAD.search(reading.before)):
             yield reading.numeral.start, reading.numeral.end, OUTSIDE
 

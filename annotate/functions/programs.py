@@ -6,21 +6,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from models.labels import OUTSIDE, PROGRAM
 
 from .base import Passage, SpanFunction
-from .scanners import DETERMINERS, known_program, not_a_program, program_at, program_head, quoted_end
+from .scanners import DETERMINERS, known_program, not_a_program, office_at, program_at, program_head, quoted_end
 from .words import Words, words_of
 
 Votes = Iterator[tuple[int, int, str]]
 
 
+@lru_cache(maxsize=64)
+def _in_offices(words: Words) -> frozenset[int]:
+    """The words of offices but for their first: what they name is part of the office («مدیرعامل صندوق …»)."""
+    return frozenset(k for i in range(len(words)) for k in range(i + 1, office_at(words, i) or i))
+
+
 def _programs(words: Words) -> Iterator[tuple[int, int]]:
-    """(first word, word after) of the programmes of a text, from left to right."""
+    """(first word, word after) of the programmes of a text outside its offices, from left to right."""
     i = 0
     while i < len(words):
-        end = program_at(words, i)
+        end = program_at(words, i) if i not in _in_offices(words) else None
         if end is not None:
             yield i, end
         i = end or i + 1
@@ -60,7 +67,7 @@ def quoted(passage: Passage) -> Votes:
         head = program_head(words, i)
         if head is None or words[i] == "برنامه" or words[i - 1] in DETERMINERS or (close := quoted_end(words, head)) is None:
             continue
-        if not not_a_program(words, head, close):
+        if i not in _in_offices(words) and not not_a_program(words, head, close):
             yield *words.span(i, close), PROGRAM
 
 
@@ -73,7 +80,7 @@ def known_programs(passage: Passage) -> Votes:
     words = words_of(passage.text)
     for surface in passage.known.get(PROGRAM, ()):
         for i, end in words.find((surface,)):
-            if words[i - 1] not in DETERMINERS:
+            if words[i - 1] not in DETERMINERS and i not in _in_offices(words):
                 yield *words.span(i, end), PROGRAM
 
 
@@ -85,7 +92,7 @@ def generic_mentions(passage: Passage) -> Votes:
     """
     words = words_of(passage.text)
     for i in range(len(words)):
-        if (head := program_head(words, i)) is None or known_program(words, i) is not None:
+        if (head := program_head(words, i)) is None or known_program(words, i) is not None or i in _in_offices(words):
             continue
         if words[i - 1] in DETERMINERS:
             yield *words.span(i, head), OUTSIDE

@@ -9,6 +9,9 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+from models.text import fold
+
+from .base import entries
 from .words import (
     COMMON_WORDS,
     COUNTRIES,
@@ -33,6 +36,9 @@ from .words import (
 # --- names -------------------------------------------------------------------------------------------------------------------------
 
 FIRST_NAMES = vocabulary("first_names", "first_names_foreign")
+_FIRST_PHRASES = joined(  # «ماه منیر», but not «به آیین» and «سی گل», which are mostly «to the ceremony» and «thirty goals»
+    *(name for name in entries("first_names") if " " in name and fold(name).text.split()[0] not in FUNCTION_WORDS | {"سی"})
+)
 AMBIGUOUS_FIRST_NAMES = vocabulary("first_names_ambiguous") - FIRST_NAMES - vocabulary("titles")
 PROMINENT = phrases("surnames_prominent")
 _SURNAMES = vocabulary("surnames", "surnames_prominent")
@@ -68,7 +74,9 @@ def given_names(words: Words, i: int) -> int:
     j = i
     while j < len(words):
         word = words[j]
-        if word in _COMPOUND_FIRST and words[j + 1] in _COMPOUND_SECOND:
+        if (phrase_end := words.longest(_FIRST_PHRASES, j)) is not None:
+            j = phrase_end
+        elif word in _COMPOUND_FIRST and words[j + 1] in _COMPOUND_SECOND:
             j += 2
         elif is_first_name(word) or (j == i and word in _SAYYID):
             j += 1
@@ -87,7 +95,7 @@ def is_surname(word: str) -> bool:
 def may_be_surname(words: Words, i: int) -> bool:
     """Whether the word at ``i`` can be a surname after a first name: any word that is in no other use."""
     word = words[i]
-    if len(word) < 2 or not word.isalpha() or word in COMMON_WORDS or word.isascii():
+    if len(word) < 2 or not word.isalpha() or word in COMMON_WORDS or word in _PREDICATES or word.isascii():
         return False
     if is_surname(word) or word in _SURNAME_TAILS:
         return True
@@ -117,7 +125,7 @@ def surname_end(words: Words, i: int) -> int:
 @lru_cache(maxsize=4096)
 def full_name(words: Words, i: int) -> int | None:
     """Index after the name that begins at word ``i`` with a first name and goes on with a surname."""
-    if words.longest(PLACE_PHRASES, i) not in (None, i + 1):  # «علی آباد»
+    if place_phrase(words, i) is not None:  # «علی آباد»
         return None
     j = given_names(words, i)
     if j == i:
@@ -129,7 +137,18 @@ def full_name(words: Words, i: int) -> int | None:
     k = surname_end(words, j)
     if k > j:
         return k
-    return j if j - i >= 2 and words[j - 1] not in _COMPOUND_SECOND else None
+    alone = words[j - 1] in _COMPOUND_SECOND or (words.longest(_FIRST_PHRASES, i) == j and not _all_first_names(words, i, j))
+    return j if j - i >= 2 and not alone else None
+
+
+def place_phrase(words: Words, i: int) -> int | None:
+    """Index after the place of several words at word ``i``, unless it is made of first names alone: «علی اکبر»."""
+    end = words.longest(PLACE_PHRASES, i)
+    return None if end in (None, i + 1) or _all_first_names(words, i, end or i) else end
+
+
+def _all_first_names(words: Words, i: int, j: int) -> bool:
+    return all(is_first_name(word) or word in AMBIGUOUS_FIRST_NAMES for word in words.forms[i:j])
 
 
 def name_at(words: Words, i: int) -> int | None:
@@ -180,12 +199,17 @@ _PREDICATE_NOUNS = word_set(
     "استفاده اختصاص پرداخت آماده رونمایی عازم وارد وعده سفر معرفی تشکیل تصویب امضا منتشر تهیه تدوین طراحی تکمیل ثبت انتخاب "
     "ابقا برکنار عزل بازداشت دستگیر ترور محکوم معرفی راهی تایید تهدید متهم ملزم حاضر مجبور مواجه روبرو کشته زخمی حاکی استعلام"
 )
+# They never qualify a noun: the noun phrase has ended, however far its verb is.
+_PREDICATES = word_set("خواستار عازم راهی مدعی معتقد منصوب")
 _AFTER_PLACES = word_set("سابق اسبق وقت پیشین فعلی کنونی بزرگ شرقی غربی شمالی جنوبی مرکزی ایران اسلامی منتخب موقت خودرو مجلس رضوی")
 _JOINED_TITLES = ("آیتالله", "حجتالاسلام", "حجهالاسلام", "ایتالله")
 _GROUPS = word_set(
     "جمعی اعضای هییت هیات مسیولان مسیولین مدیران معاونان مقامات نمایندگان فرمانده فرماندهان اعضا "
     "مردم خانواده سایر دیگر کارکنان شماری استانداران فرمانداران وزرا برخی مسوولان وزیران همسر"
 )
+# People that a unit may be for: «امور بانوان و خانواده».
+_SERVED = word_set("خانواده مردم")
+_FOR_PEOPLE = word_set("بانوان زنان امور سلامت")
 
 
 def _is_closed(words: Words, start: int, k: int) -> bool:
@@ -205,6 +229,8 @@ def _joins(words: Words, start: int, k: int) -> bool:
     after = words[k + 1]
     if "مردم" in words.forms[start:k]:  # a member of parliament's constituency
         return words.longest(PLACE_PHRASES, k + 1) is not None
+    if words[k] == "و" and after in _SERVED and not _FOR_PEOPLE.isdisjoint(words.forms[start:k]):
+        return not _is_closed(words, start, k)
     if _is_closed(words, start, k) or after in _GROUPS or ends_phrase(words, k + 1) or words.longest(_OFFICE_HEAD, k + 1) is not None:
         return False
     if words[k] == "و":
@@ -223,7 +249,7 @@ def ends_phrase(words: Words, i: int) -> bool:
         return words[i - 1] not in _NUMBERED
     if word.isascii():
         return True
-    if words.match(SPEECH, i) is not None or is_verb(words, i):
+    if word in _PREDICATES or words.match(SPEECH, i) is not None or is_verb(words, i):
         return True
     participle = len(word) > 4 and word.endswith(("ته", "ده")) and is_verb(words, i + 1)
     return participle or words.match(LIGHT_VERB, i + 1) is not None or (word in _PREDICATE_NOUNS and is_verb(words, i + 1))
@@ -250,7 +276,7 @@ def complement_end(words: Words, i: int, joins: Joiner = _joins, longest: int = 
         inner = words.match(_INNER, k)
         if inner is not None and (words[k] in _WHOLE or words[k] in UNITS or not ends_phrase(words, inner)):
             k = inner
-        elif (place := words.longest(PLACE_PHRASES, k)) is not None and place > k + 1:
+        elif (place := place_phrase(words, k)) is not None:
             k = place
         elif words[k] in ("و", "،") and k > i and joins(words, i, k):
             k += 1
@@ -261,7 +287,7 @@ def complement_end(words: Words, i: int, joins: Joiner = _joins, longest: int = 
         elif (
             ends_phrase(words, k)
             or _named_person(words, k)
-            or (_is_closed(words, i, k) and words[k] not in _AFTER_PLACES and place is None)
+            or (_is_closed(words, i, k) and words[k] not in _AFTER_PLACES and words.longest(PLACE_PHRASES, k) is None)
         ):
             break
         else:

@@ -11,6 +11,7 @@ from models.records import Range
 from models.text import fold
 
 from .base import any_of, entries
+from .verbs import IMPERFECT, PAST, PERFECT, PRESENT, SAID, SUBJUNCTIVE
 
 _LONGEST_PHRASE = 7
 _WORD = re.compile(r"[^\W\d_]+|\d+(?:[.,/]\d+)*|\S")
@@ -138,28 +139,19 @@ _SAYING_VERB = any_of(
         "بود",
     ]
 )
-_SAID = any_of(["گفت", "گفته", "گفته است", "گفتند", "افزود", "افزوده", "نوشت", "نوشته", "می گوید", "می افزاید", "فرمود", "فرمودند"])
-SPEECH = phrase(rf"{_SAID}|{_SAYING_NOUN} {_SAYING_VERB}")
+SPEECH = phrase(rf"{SAID}|{_SAYING_NOUN} {_SAYING_VERB}")
 # What stands between the speaker of a sentence and the verb.
 SPEAKER_CLAUSE = phrase(
     "(?:با|ضمن) (?:بیان|اشاره|تاکید|تایید|اعلام|تشریح|تبریک|تسلیت|انتقاد|ابراز|یادآوری|قدردانی|تقدیر|ارایه|تشکر|گرامیداشت)"
     "|در (?:ادامه|پایان|پاسخ|این باره|خصوص|گفت ?و ?گو)|همچنین|نیز|هم"
 )
-_PAST = (
-    "کرد|شد|داد|داشت|گرفت|زد|نمود|یافت|رفت|رسید|ماند|آورد|توانست|خواست|پرداخت|ساخت|گذاشت|خورد|گفت|دید|شنید|آمد|ایستاد|پذیرفت"
-    "|شناخت|افتاد|فرستاد|پیوست|گشت|رساند|دانست|نوشت|خواند|کوشید|برگزید|برشمرد|سپرد|افزود"
-)
-_PRESENT = "کن|شو|ده|دار|گیر|زن|نمای|یاب|رس|مان|آور|توان|خواه|پرداز|ساز|گذار|گوی|باش"
-_PERFECT = r"(?:ه(?: ?ام| ?اند| ?است| ?بود)?)?"
 _FINITE = phrase(
-    rf"(?:ن?می ?|ن)?(?:{_PAST})(?:م|ی|یم|ید|ند)?{_PERFECT}|(?:ن?می ?|ن|ب)?(?:{_PRESENT})(?:م|د|یم|ید|ند)"
-    "|است|بود|بودند|نیست|هست|هستند|بوده|نبود"
+    rf"{PAST}|{SUBJUNCTIVE}|{IMPERFECT}|{PRESENT}|{PERFECT}|(?:شد|کرد|داد|گرفت|یافت|گفت|نوشت|داشت|بود)ه"
+    "|ن?(?:داشت|بود|هست)(?:ند|یم|م)?|است|نیست(?:ند)?"
 )
 LIGHT_VERB = phrase(
-    rf"(?:ن?می ?|ن)?(?:کرد|داد|داشت|گرفت|زد|نمود|یافت|کن|ده|دار|گیر|زن)(?:م|د|یم|ید|ند)?{_PERFECT}|خواهد (?:کرد|داد|داشت|گرفت)"
-)
-_IMPERFECT = re.compile(
-    r"ن?می(?:کن|شو|توان|گو|ده|خواه|رو|آی|گیر|رس|دان|گذر|یاب|کرد|شد|داد|گفت|زن|بر|خور|نما|افت|ساز|باش|دار|پرداز|کوش|بین|افز)\w*"
+    r"(?:ن?می ?|ن)?(?:کرد|داد|داشت|گرفت|زد|نمود|یافت)(?:(?:م|ند|یم|ید)?|ه(?: ?ام| ?اند| ?است| ?بود)?)"
+    r"|(?:ن?می ?|ن)(?:کن|ده|دار|گیر|زن)(?:م|د|یم|ید|ند)|(?:کن|ده|دار|گیر)(?:د|ند|یم)|کنم|کنید|دارم|دارید|خواهد (?:کرد|داد|داشت|گرفت)"
 )
 PUNCTUATION = re.compile(r"[^\w\s]")
 
@@ -167,7 +159,7 @@ PUNCTUATION = re.compile(r"[^\w\s]")
 @lru_cache(maxsize=4096)
 def is_verb(words: Words, i: int) -> bool:
     """Whether a finite verb stands at word ``i``."""
-    return words.match(_FINITE, i) is not None or bool(_IMPERFECT.fullmatch(words[i])) or words[i] in ("می", "نمی")
+    return words.match(_FINITE, i) is not None or words[i] in ("می", "نمی")
 
 
 def at_boundary(words: Words, i: int) -> bool:

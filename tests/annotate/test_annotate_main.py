@@ -19,7 +19,7 @@ def config(tmp_path: Path) -> Path:
     (tmp_path / "yazd.txt").write_text(TEXT, encoding="utf-8")
     path = tmp_path / "run.yaml"
     path.write_text(
-        f"name: test\nencoder: {{source: none}}\nannotate:\n  articles: [{tmp_path / 'yazd.txt'}]\n  output: {tmp_path / 'weak.jsonl'}\n",
+        f"encoder: {{source: none}}\nannotate:\n  articles: [{tmp_path / 'yazd.txt'}]\n  output: {tmp_path / 'weak.jsonl'}\n",
         encoding="utf-8",
     )
     return path

@@ -167,10 +167,19 @@ def test_furniture_goes(line: str) -> None:
         "آخرین اخبار مرکزهای تازه را مدیرکل اداره اعلام کرد.",
         "افتتاح ۱۲ مرکز/ ایجاد هزار شغل تازه",
         "او گفت مردم #ایران قهرمان هستند.",
+        "مدیرکل بهزیستی: برای مشاوره ما را دنبال کنید",
     ],
 )
 def test_news_stays(line: str) -> None:
     assert body(f"{line}\n{STORY}") == [f"{line}\n{STORY}"]
+
+
+def test_a_long_word_after_a_label_is_read_once() -> None:
+    # a search that goes back over the word never ends
+    for start in ("عکس: ", "پایگاه خبری شهر - ", "باز شد./", "a."):
+        line = f"{start}{'ا' * 5000}!"
+        assert not is_furniture(line)
+        assert body(line) == [line]
 
 
 def test_a_repeated_headline_stays_once_whatever_its_letters() -> None:

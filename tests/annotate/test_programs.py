@@ -51,6 +51,7 @@ def test_a_programme_is_whole(program, frame):
         "طرح اصلاح قانون انتخابات در مجلس بررسی شد",
         "رزمایش دریایی برگزار شد",
         "صندوق رای گشوده شد",
+        "مدیرعامل صندوق کارآفرینی امید گفت",
     ],
 )
 def test_generic_mentions_broadcasts_weapons_and_bills_are_none(text):

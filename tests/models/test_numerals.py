@@ -1,5 +1,3 @@
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,6 +65,16 @@ def _and(first: str, rest: int) -> str:
         ("چهار درصد", 4, "درصد"),
         ("۵۰ در صد", 50, "درصد"),
         ("۱۲/۵ درصد", 12.5, "درصد"),
+        ("۱۲/۱۳ درصد", 12.13, "درصد"),
+        ("۲۵۰/۰۰۰ ریال", 250_000, "ریال"),
+        ("۱۲/۵۰۰ تومان", 12_500, "تومان"),
+        ("۱/۲۵۰ میلیارد تومان", 1_250_000_000, "تومان"),
+        ("۱/۲۵۰/۰۰۰ تومان", 1_250_000, "تومان"),
+        ("۲۵۰/۰۰۰/۰۰۰ ریال", 250_000_000, "ریال"),
+        ("۱/۰۰۰", 1000, None),
+        ("۲ میلیون ۳۰۰ هزار تومان", 2_300_000, "تومان"),
+        ("سه میلیون پانصد هزار", 3_500_000, None),
+        ("۱۰ میلیون ۲۳۰ هزار و ۶۸۱", 10_230_681, None),
         ("50%", 50, "درصد"),
         ("٪۵۰", 50, "درصد"),
         ("۵۰ ٪", 50, "درصد"),
@@ -115,6 +123,8 @@ def test_what_is_no_number(text):
         ("دو برابر با چهار", ["دو", "چهار"]),
         ("۳۰ درصد و ۵ برابر", ["30 درصد", "5 برابر"]),
         ("رشد 50% 60 نفر", ["50%", "60"]),
+        ("۲ میلیون ۳۰۰ نفر", ["2 میلیون", "300"]),
+        ("۱۰ هزار ۵۰۰ میلیارد", ["10 هزار", "500 میلیارد"]),
     ],
 )
 def test_numerals_are_as_long_as_they_can_be_and_no_longer(text, surfaces):
@@ -133,6 +143,8 @@ def test_numerals_are_as_long_as_they_can_be_and_no_longer(text, surfaces):
         ("۹", " خانواده‌ای", (9, "خانواده‌ای")),
         ("۹", " می‌شود", (9, None)),
         ("۹", " از آنان", (9, None)),
+        ("۹", " هزار و ۵", (9, None)),
+        ("۹", " پنجم", (9, None)),
         ("۹", "، مرکز", (9, None)),
         ("۹", "", (9, None)),
         ("۹ نفر", " آمدند", (9, "نفر")),
@@ -170,8 +182,7 @@ def test_numerals_never_overlap_and_begin_and_end_on_a_sign(text):
         after = numeral.end
 
 
-@pytest.mark.parametrize("piece", ["هزار و ", "هزار ", "سیصد", "صد و بیست و ", "5 میلیون و ", "1,", "9", "% "])
-def test_long_texts_take_time_in_proportion(piece):
-    begin = time.perf_counter()
-    find(piece * 20_000)
-    assert time.perf_counter() - begin < 5  # a quadratic reading takes minutes
+@pytest.mark.parametrize("piece", ["هزار و ", "هزار ", "سیصد", "صد و بیست و ", "5 میلیون و ", "5 میلیون 3 هزار ", "1,", "9", "% "])
+def test_work_grows_with_the_length_of_the_text_and_no_faster(piece, steps_of):
+    small, large = (steps_of(find, piece * n) for n in (100, 800))
+    assert large <= 9 * small

@@ -7,7 +7,7 @@ import pytest
 from models import settings
 from models.errors import UserError
 
-VALID = "name: x\nencoder: {source: folder}\nannotate: {articles: [a], output: o}\n"
+VALID = "seed: 1\nencoder: {source: folder}\nannotate: {articles: [a]}\n"
 
 
 @pytest.fixture
@@ -29,6 +29,7 @@ def test_defaults_and_overrides(config):
     run = settings.load(config(VALID), ["train.epochs=3", "train.learning_rate=1e-4", "annotate.articles=[b, c]", "seed=5"])
     assert (run.train.epochs, run.train.learning_rate, run.annotate.articles, run.seed) == (3.0, 1e-4, ("b", "c"), 5)
     assert run.predict.window == 256
+    assert (run.name, run.annotate.output) == ("run", str(Path("runs/run/weak.jsonl")))
 
 
 @pytest.mark.parametrize(
@@ -36,13 +37,20 @@ def test_defaults_and_overrides(config):
     [
         (VALID + "train: {epoch: 3}\n", r"run.yaml, line 4, field 'train.epoch': unknown key; did you mean 'epochs'\?"),
         (VALID + "train:\n  epochs: many\n", "line 5, field 'train.epochs': expected float, found 'many'"),
-        (VALID + "seed: true\n", "line 4, field 'seed': expected int, found True"),
-        (VALID + "seed: 1\nseed: 2\n", "line 5, field 'seed': given twice"),
+        ("seed: true\n", "line 1, field 'seed': expected int, found True"),
+        (VALID + "seed: 2\n", "line 4, field 'seed': given twice"),
         (VALID + "train: 3\n", "line 4, field 'train': expected a mapping"),
         (VALID + "gold: seeds\n", "line 4, field 'gold': expected a list"),
-        ("name: x\nencoder: {source: f}\n", "missing key 'annotate'"),
-        ("name: x\nencoder: {}\n", "missing key 'encoder.source'"),
+        ("encoder: {source: f}\n", "missing key 'annotate'"),
+        ("encoder: {}\n", "missing key 'encoder.source'"),
         ("name: [x\n", "line 2: not valid YAML"),
+        ("seed: !foo 1\n", "line 1, field 'seed': not a value"),
+        ("seed: 2020-13-45\n", "line 1, field 'seed': not a value"),
+        ("seed: \x01\n", "line 1: not valid YAML"),
+        (VALID + "name: other\n", "field 'name': 'other' is not the file's name"),
+        (VALID + "train:\n  evaluations: 0\n", "line 5, section 'train': 'evaluations' is 0, not within 1"),
+        (VALID + "predict: {window: 32, overlap: 30}\n", "line 4, section 'predict': 'overlap' is 30, not within 0 and 28"),
+        (VALID + "augment: {lost_zwnj: 2}\n", "'lost_zwnj' is 2.0, not within 0 and 1"),
         ("- name\n", "expected a mapping of settings"),
         ("", "expected a mapping of settings"),
     ],
@@ -57,7 +65,10 @@ def test_mistakes_name_file_line_and_key(config, text, message):
     [
         ("train.epoch=3", "did you mean 'epochs'"),
         ("train=3", "name one setting of a section"),
-        ("name.x=3", "name one setting of a section"),
+        ("seed.x=3", "name one setting of a section"),
+        ("name=x", "a run is named by its file"),
+        ("train.batch_size=0", "'batch_size' is 0, not within 1"),
+        ("seed=2020-13-45", "not valid YAML"),
         ("epochs", "expected key=value"),
         ("train.epochs=[", "not valid YAML"),
         ("train.epochs=many", "expected float"),

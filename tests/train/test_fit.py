@@ -21,7 +21,7 @@ EXAMPLES = [e for e in read_examples("seeds/gold.jsonl") if e.claim != "NONE"]  
 
 @pytest.fixture
 def run():
-    return settings.load("configs/tiny.yaml", ["train.max_steps=4", "train.evaluations=2", "predict.window=64", "predict.overlap=16"])
+    return settings.load("configs/tiny.yaml", ["train.max_steps=4", "train.evaluations=2", "predict.overlap=16", "predict.window=64"])
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def workplace(tmp_path, monkeypatch, tiny_encoder, tiny_tokenizer):
     return tmp_path
 
 
-CONFIG = ["--config", "configs/tiny.yaml", "encoder.source=encoder", "encoder.trim=false", "predict.window=64", "predict.overlap=16"]
+CONFIG = ["--config", "configs/tiny.yaml", "encoder.source=encoder", "encoder.trim=false", "predict.overlap=16", "predict.window=64"]
 
 
 def test_from_seeds_to_a_prediction(workplace, capsys):
