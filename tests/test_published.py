@@ -37,7 +37,7 @@ def read():
 
 
 def test_stock_pipelines_outside_the_checkout_agree_with_predict(read, tmp_path):
-    """Spans agree wherever the tokens' own best tags make whole, BIO-valid words; elsewhere ``predict`` mends what the stock route can't."""
+    """Spans agree wherever the tokens' own best tags make whole, BIO-valid words; elsewhere ``predict`` mends what stock can't."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"HF_HUB_OFFLINE": "1"}
     texts = json.dumps([example.text for example in GOLD])
     command = [sys.executable, "-I", "-c", STOCK, str(PUBLISHED)]
@@ -47,7 +47,8 @@ def test_stock_pipelines_outside_the_checkout_agree_with_predict(read, tmp_path)
     ours = [[(s.label, s.start, s.end) for s in p.spans] for p in read]
     predictor = gozareh.load(PUBLISHED, device="cpu")
     mended = [not tokens_agree(predictor, example.text) for example in GOLD]
-    assert [a for a, skip in zip(stock, mended, strict=True) if not skip] == [a for a, skip in zip(ours, mended, strict=True) if not skip]
+    unlike = [i for i, (theirs, our) in enumerate(zip(stock, ours, strict=True)) if theirs != our and not mended[i]]
+    assert not unlike
     assert sum(mended) <= 0.1 * len(GOLD)
     assert claims == [max(p.claim.scores, key=p.claim.scores.get) for p in read]
 
