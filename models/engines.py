@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from .encoding import Floats, Ids
 from .errors import UserError
-from .files import read_text
+from .files import read_json
 from .hub import download
 from .labels import Schema
 from .modeling import GozarehConfig, GozarehModel, schema_of
@@ -112,7 +111,7 @@ def _check_config(folder: Path) -> GozarehConfig:
     path = folder / "config.json"
     if not path.is_file():
         raise UserError(f"{folder}: no config.json in it; name the folder that a model was published to")
-    if "gozareh" not in _parse(path):
+    if "gozareh" not in read_json(path, _AGAIN):
         raise UserError(f"{path}: no entry 'gozareh', so not a model of this kind; name a folder that `make train` or `make publish` wrote")
     with _loading(folder):
         config = GozarehConfig.from_pretrained(folder)
@@ -153,7 +152,7 @@ def _load_tokenizer(folder: Path, config: GozarehConfig) -> PreTrainedTokenizerB
 
 def _load_torch(folder: Path, device: torch.device) -> TorchEngine:
     index = folder / _INDEX
-    weight_map = _parse(index).get("weight_map") if index.is_file() else {"": _SINGLE}
+    weight_map = read_json(index, _AGAIN).get("weight_map") if index.is_file() else {"": _SINGLE}
     if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
         raise UserError(f"{index}, field 'weight_map': not an object of file names; {_AGAIN}")
     needed = set(weight_map.values())
@@ -180,12 +179,6 @@ def _load_onnx(folder: Path, device: str) -> OnnxEngine:
         raise UserError(f"{folder / _GRAPH}: cannot be loaded: {_first_line(error)}; {_AGAIN}") from None
 
 
-DAMAGE = (
-    *(OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ZeroDivisionError),
-    *(StrictDataclassError, SafetensorError),
-)
-
-
 @contextmanager
 def _loading(folder: Path) -> Iterator[None]:
     """Turn what transformers raises over a damaged folder into a UserError."""
@@ -203,16 +196,6 @@ def _loading(folder: Path) -> Iterator[None]:
         SafetensorError,
     ) as error:
         raise UserError(f"{folder}: cannot be loaded: {_first_line(error)}; {_AGAIN}") from None
-
-
-def _parse(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}); {_AGAIN}") from None
-    if not isinstance(record, dict):
-        raise UserError(f"{path}: a JSON {type(record).__name__}, not an object; {_AGAIN}")
-    return record
 
 
 def _first_line(error: Exception) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
-import json
 import logging
 import platform
 import subprocess
@@ -104,7 +103,7 @@ def _corpora(examples: Sequence[Example]) -> list[dict[str, Any]]:
 def _functions(run: Settings) -> list[dict[str, Any]]:
     """The labelling functions' rows of the report that ``annotate`` wrote beside the weak labels; none where there is no report."""
     path = Path(run.annotate.output).with_name("annotation.json")
-    rows = json.loads(files.read_text(path))["functions"] if path.is_file() else []
+    rows = files.read_json(path, "run `python -m annotate` again")["functions"] if path.is_file() else []
     return [{name: row[name] for name in ("function", "votes", "coverage", "overlap", "conflict")} for row in rows]
 
 

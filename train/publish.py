@@ -39,6 +39,7 @@ from models.modeling import GozarehModel
 from .card import card
 
 ENCODER, SPAN_HEAD, CLAIM_HEAD = "encoder.safetensors", "span_head.safetensors", "claim_head.safetensors"
+AGAIN = "train the run again"
 TOLERANCE = 1e-2  # how far a probability may move when the weights are cut to 16 bits
 CODE = Path(models.__file__).parent
 
@@ -254,9 +255,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="a run's folder, which holds published/ and report.json")
     parser.add_argument("--to", type=Path, help="the folder to write (default: models/published/NAME)")
     options = parser.parse_args(argv)
-    report = _read_json(options.run / "report.json")
+    report = files.read_json(options.run / "report.json", AGAIN)
     if (options.run / "cross_validation.json").is_file():
-        report["cross_validation"] = _read_json(options.run / "cross_validation.json")
+        report["cross_validation"] = files.read_json(options.run / "cross_validation.json", AGAIN)
     engine, tokenizer, _, _ = open_model(options.run / "published", "cpu", "torch")
     assert isinstance(engine, TorchEngine)
     folder = options.to or CODE / "published" / options.run.resolve().name
@@ -264,16 +265,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     print(f"{folder}: published, {size / 1e6:.1f} MB; its card is {folder / 'README.md'}")
     return 0
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(files.read_text(path))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}); train the run again") from None
-    if not isinstance(record, dict):
-        raise UserError(f"{path}: not a JSON object; train the run again")
-    return record
 
 
 if __name__ == "__main__":

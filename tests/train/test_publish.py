@@ -268,7 +268,7 @@ def test_the_command_adds_the_cross_validation_to_the_card(run, tmp_path):
     ("path", "content", "message"),
     [
         ("report.json", "", "report.json, line 1: not valid JSON"),
-        ("report.json", "[]", "not a JSON object"),
+        ("report.json", "[]", "a JSON list, not an object; train the run again"),
         ("report.json", "{}", "no field 'name'"),
         ("published/config.json", "{", "not valid JSON"),
         ("published/encoder.safetensors", "cut", "cannot be loaded"),

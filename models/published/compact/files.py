@@ -42,6 +42,17 @@ def decode(data: bytes, name: str) -> str:
         raise UserError(f"{name}, line {line}: not valid UTF-8 (byte {data[error.start]:#04x}); save the file as UTF-8") from None
 
 
+def read_json(path: str | Path, remedy: str) -> dict[str, Any]:
+    """A file's JSON object. Raises UserError, which ends with the remedy, if the file holds anything else."""
+    try:
+        record = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}); {remedy}") from None
+    if not isinstance(record, dict):
+        raise UserError(f"{path}: a JSON {type(record).__name__}, not an object; {remedy}")
+    return record
+
+
 def parse_jsonl(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, object) of each non-empty line. Raises UserError with the line that is not a JSON object."""
     for number, line in enumerate(text.split("\n"), 1):
