@@ -31,10 +31,11 @@ class AnnotateSettings:
     """``articles``: files or folders to label; ``output``: the weak labels, by default ``runs/NAME/weak.jsonl``; ``licences``: where not
     empty, an article that states a licence which begins with none of them is left out; ``exclude``: ids of articles to leave out (those
     that measure must not train); ``topic``: words; of articles that hold none of them at most ``limit`` are taken from each path, at even
-    distances (``limit`` 0: all).
+    distances (``limit`` 0: all); ``reviews``: files of labels by hand (see ``annotate.reviews``) that go before the rules', each
+    sentence then counting ``review_weight`` times.
     """
 
-    articles: tuple[str, ...]
+    articles: tuple[str, ...] = ()
     output: str = ""
     gold: str | None = None
     label_model: str = "majority"
@@ -42,9 +43,26 @@ class AnnotateSettings:
     exclude: tuple[str, ...] = ()
     topic: tuple[str, ...] = ()
     limit: int = 0
+    reviews: tuple[str, ...] = ()
+    review_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        _within(self, 0, math.inf, "limit")
+        _within(self, 0, math.inf, "limit", "review_weight")
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Somebody else's hand labels in place of weak ones, tokens and tags (see ``train.conll``): files to ``train`` on, files that choose
+    the checkpoint, files to measure on. The model then has their span types and no claim head.
+    """
+
+    train: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.train) != bool(self.held_out):
+            raise ValueError("'train' and 'held_out' go together: name files for both")
 
 
 @dataclass(frozen=True)
@@ -89,6 +107,21 @@ class TrainSettings:
 
 
 @dataclass(frozen=True)
+class SelfTrainingSettings:
+    """``rounds``: how often a network labels the text for the next one; ``confidence``: the score from which its span beats the rules;
+    ``trust``: the share of its claim distribution in the mixture with theirs.
+    """
+
+    rounds: int = 0
+    confidence: float = 0.9
+    trust: float = 0.7
+
+    def __post_init__(self) -> None:
+        _within(self, 0, 10, "rounds")
+        _within(self, 0, 1, "confidence", "trust")
+
+
+@dataclass(frozen=True)
 class PredictSettings:
     """How the model reads: tokens a window (special ones included), tokens windows share, the score under which no claim is given."""
 
@@ -110,14 +143,17 @@ def _within(record: object, low: float, high: float, *names: str) -> None:
 
 @dataclass(frozen=True)
 class Settings:
-    """One run. ``name`` is the file's, and ``runs/NAME`` holds all that it writes; ``gold`` names the files it is measured on; ``licence``
-    is the one under which its weights may be published, by its id on the hub.
+    """One run, on weak labels (``annotate``) or on hand labels (``data``). ``name`` is the file's, and ``runs/NAME`` holds all that it
+    writes; ``gold`` names the files it is measured on; ``licence`` is the one under which its weights may be published, by its id on the
+    hub.
     """
 
     encoder: EncoderSettings
-    annotate: AnnotateSettings
+    annotate: AnnotateSettings = field(default_factory=AnnotateSettings)
+    data: DataSettings = field(default_factory=DataSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    self_training: SelfTrainingSettings = field(default_factory=SelfTrainingSettings)
     predict: PredictSettings = field(default_factory=PredictSettings)
     gold: tuple[str, ...] = ()
     licence: str | None = None
@@ -126,6 +162,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         _within(self, 0, 2**32 - 1, "seed")
+        if bool(self.annotate.articles) == bool(self.data.train):
+            raise ValueError("name either articles to label, 'annotate.articles', or labelled files, 'data.train'")
 
     @property
     def folder(self) -> Path:

@@ -21,14 +21,16 @@ from models import files, settings
 from models.encoders import Encoder, load_encoder
 from models.errors import ArgumentParser, command
 from models.predictor import Predictor
-from models.records import Example, Prediction, read_examples
+from models.records import Example, Prediction
 from models.render import table as prediction_table
 from models.settings import Settings
 
-from .dataset import split_by_article
-from .evaluate import evaluate, plot, table
-from .fit import Fit, fit
+from .dataset import Labelled, read_labelled
+from .evaluate import evaluate, table
+from .fit import Fit
+from .plots import plot
 from .publish import publish
+from .self_training import fit_rounds
 
 log = logging.getLogger(__name__)
 
@@ -43,22 +45,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     disable_progress_bar()  # of loading weights; training keeps its own
     run = settings.load(options.config, options.overrides)
-    examples = read_examples(run.annotate.output)
-    gold = {path: read_examples(path) for path in run.gold}  # before hours of training: a mistake there shows at once
-    training, held_out = split_by_article(examples, run.train.held_out)
-    encoder = load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in training))
-    log.info("%s: %d sentences to train on, %d to choose the checkpoint; %s", run.name, len(training), len(held_out), encoder.source)
+    data = read_labelled(run)  # the gold too: a mistake there shows before hours of training
+    encoder = load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in data.training))
+    count, choosing = len(data.training), len(data.held_out)
+    log.info("%s: %d sentences to train on, %d to choose the checkpoint; %s", run.name, count, choosing, encoder.source)
 
     started = time.monotonic()
-    fitted = fit(run, encoder, training, held_out, run.folder / "checkpoints")
+    fitted = fit_rounds(run, encoder, data, run.folder / "checkpoints")
     minutes = (time.monotonic() - started) / 60
     predictor = Predictor.of(fitted.model, fitted.tokenizer, run.predict)
-    metrics = {"held-out weak labels": evaluate(predictor, held_out)}
-    metrics |= {path: evaluate(predictor, examples) for path, examples in gold.items()}
-    _write(run, encoder, fitted, examples, metrics, minutes)
+    metrics = {"held-out labels": evaluate(predictor, data.held_out)}
+    metrics |= {path: evaluate(predictor, examples) for path, examples in data.gold.items()}
+    _write(run, encoder, fitted, data, metrics, minutes)
     print("\n\n".join(table(figures, name) for name, figures in metrics.items()))
-    print(f"\nA sample prediction, from {held_out[0].article}:\n")
-    print(prediction_table(_sample(predictor, held_out)))
+    print(f"\nA sample prediction, from {data.held_out[0].article}:\n")
+    print(prediction_table(_sample(predictor, data.held_out)))
     print(f"\nTrained in {minutes:.1f} minutes; model, figures and plots are in {run.folder}/")
     return 0
 
@@ -69,7 +70,8 @@ def _sample(predictor: Predictor, held_out: Sequence[Example], sentences: int = 
     return next(predictor.predict(["\n".join(example.text for example in first)]))
 
 
-def _write(run: Settings, encoder: Encoder, fitted: Fit, examples: Sequence[Example], metrics: dict[str, Any], minutes: float) -> None:
+def _write(run: Settings, encoder: Encoder, fitted: Fit, data: Labelled, metrics: dict[str, Any], minutes: float) -> None:
+    examples = (*data.training, *data.held_out)
     report = {
         "name": run.name,
         "base_model": f"{encoder.source} (licence: {encoder.licence})",
@@ -79,13 +81,14 @@ def _write(run: Settings, encoder: Encoder, fitted: Fit, examples: Sequence[Exam
         "functions": _functions(run),
         "metrics": metrics,
         "best_step": fitted.best_step,
+        "temperature": round(fitted.temperature, 4),
         "minutes": round(minutes, 1),
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers", "datasets", "accelerate", "seqeval")},
         "python": platform.python_version(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "commit": _commit(),
     }
-    first_gold = next((metrics[path] for path in run.gold), next(iter(metrics.values())))
+    first_gold = next((metrics[path] for path in data.gold), next(iter(metrics.values())))
     plot(first_gold, fitted.history, run.folder / "plots")
     publish(fitted.model, fitted.tokenizer, run.folder / "published", report=report)
     with files.write_whole(run.folder / "report.json") as out:

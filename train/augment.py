@@ -96,14 +96,14 @@ class Augmenter:
         s = self.settings
         changes: list[Callable[[str], list[Edit]]] = []
         if rng.random() < s.lost_zwnj:
-            changes.append(lambda text: _substitute(text, ZWNJ, ""))
+            changes.append(SPELLINGS["no ZWNJ"])
         elif rng.random() < s.spaced_zwnj:
             changes.append(lambda text: _substitute(text, ZWNJ, " "))
         if rng.random() < s.arabic_letters:
-            changes.append(_arabic_letters)
+            changes.append(SPELLINGS["Arabic letters"])
         if rng.random() < s.digit_script:
             script = rng.choice(_DIGITS)
-            changes.append(lambda text: [(m.start(), m.end(), script[int(m.group())]) for m in _DIGIT.finditer(text)])
+            changes.append(lambda text: _digits(text, script))
         return changes
 
 
@@ -134,3 +134,15 @@ def _substitute(text: str, old: str, new: str) -> list[Edit]:
 def _arabic_letters(text: str) -> list[Edit]:
     changed: Sequence[Range] = [m.span() for m in re.finditer("[یک]", text)]
     return [(start, end, text[start:end].translate(_ARABIC)) for start, end in changed]
+
+
+def _digits(text: str, script: str) -> list[Edit]:
+    return [(m.start(), m.end(), script[int(m.group())]) for m in _DIGIT.finditer(text)]
+
+
+# the edits that spell a whole text another way
+SPELLINGS: Mapping[str, Callable[[str], list[Edit]]] = {
+    "no ZWNJ": lambda text: _substitute(text, ZWNJ, ""),
+    "Arabic letters": _arabic_letters,
+    "Latin digits": lambda text: _digits(text, _DIGITS[0]),
+}

@@ -1,21 +1,19 @@
-"""How good a trained model is, against gold or weak labels: figures, tables and plots."""
+"""How good a trained model is, against gold or weak labels: figures and tables."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from seqeval.metrics.sequence_labeling import f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
 
 from models.labels import CLAIMS, NO_CLAIM, OUTSIDE, SPAN_TYPES
 from models.predictor import Predictor
 from models.records import Example, PredictedSentence, Range, Span
-from models.scoring import MICRO, claim_scores, span_scores
+from models.scoring import claim_scores, span_scores
 from models.text import words
 
 BINS = 10
@@ -23,15 +21,16 @@ BINS = 10
 
 def evaluate(predictor: Predictor, examples: Sequence[Example]) -> dict[str, Any]:
     """Read the examples' sentences and score what was read; see ``score``."""
-    return score(examples, predictor.read([example.text for example in examples]))
+    return score(examples, predictor.read([example.text for example in examples]), predictor.schema.span_types)
 
 
-def score(examples: Sequence[Example], read: Sequence[PredictedSentence]) -> dict[str, Any]:
+def score(examples: Sequence[Example], read: Sequence[PredictedSentence], span_types: Sequence[str] = SPAN_TYPES) -> dict[str, Any]:
     """Figures of predictions against labels, as plain JSON types.
 
-    ``spans`` and ``partial``: precision, recall, F1 by type and ``micro``, exact and by overlap; ``claims``: accuracy, macro-F1, confusion
-    and expected calibration error (Naeini et al. 2015); ``sentence_accuracy``: share of sentences with every span and the claim right;
-    ``seqeval``: the same spans by the seqeval package on words. Unlabelled heads and unsure stretches are left out.
+    ``spans`` and ``partial``: precision, recall, F1 by type and ``micro``, exact and by overlap; ``claims``: accuracy, macro-F1, confusion,
+    expected calibration error (Naeini et al. 2015), the tables that reliability and coverage are drawn from; ``sentence_accuracy``: share
+    of sentences with every span and the claim right; ``seqeval``: the same spans by the seqeval package on words. Unlabelled heads and
+    unsure stretches are left out.
     """
     tagged = [
         (e, _sure(e.spans or (), e.unsure), _sure(p.spans, e.unsure)) for e, p in zip(examples, read, strict=True) if e.spans is not None
@@ -39,13 +38,15 @@ def score(examples: Sequence[Example], read: Sequence[PredictedSentence]) -> dic
     gold, predicted = [spans for _, spans, _ in tagged], [spans for _, _, spans in tagged]
     chosen = [p.claim.label if p.claim else None for p in read]
     judged = [(e.claim, p.claim) for e, p in zip(examples, read, strict=True) if e.claim in CLAIMS and p.claim]
-    right = [claim is not None and claim == max(p.scores, key=p.scores.__getitem__) for claim, p in judged]
+    right = [claim == max(p.scores, key=p.scores.__getitem__) for claim, p in judged]
+    scores = [p.score for _, p in judged]
+    reliable = reliability(scores, right)
     return {
         "sentences": len(examples),
-        "spans": {label: s.to_dict() for label, s in span_scores(gold, predicted).items()},
-        "partial": {label: s.to_dict() for label, s in span_scores(gold, predicted, partial=True).items()},
+        "spans": {label: s.to_dict() for label, s in span_scores(gold, predicted, span_types).items()},
+        "partial": {label: s.to_dict() for label, s in span_scores(gold, predicted, span_types, partial=True).items()},
         "claims": claim_scores([e.claim for e in examples], chosen).to_dict()
-        | {"count": len(judged), "ece": calibration_error([p.score for _, p in judged], right)},
+        | {"count": len(judged), "ece": calibration_error(reliable), "reliability": reliable, "selective": selective(scores, right)},
         "sentence_accuracy": _sentence_accuracy(examples, read),
         "seqeval": _seqeval([e.text for e, _, _ in tagged], gold, predicted),
     }
@@ -67,14 +68,26 @@ def _sentence_accuracy(examples: Sequence[Example], read: Sequence[PredictedSent
     return round(statistics.fmean(map(exact, examples, read)), 4) if examples else 0.0
 
 
-def calibration_error(scores: Sequence[float], right: Sequence[bool], bins: int = BINS) -> float:
-    """Expected calibration error: the mean gap between score and accuracy over equal-width bins, weighted by their size."""
-    if not scores:
-        return 0.0
+def reliability(scores: Sequence[float], right: Sequence[bool], bins: int = BINS) -> list[dict[str, float]]:
+    """Equal-width bins of scores that hold any: each one's mean score, accuracy and count."""
     values, hits = np.asarray(scores), np.asarray(right, dtype=float)
     index = np.minimum((values * bins).astype(int), bins - 1)
-    gaps = [abs(values[index == b].mean() - hits[index == b].mean()) * (index == b).mean() for b in range(bins) if (index == b).any()]
-    return round(float(sum(gaps)), 4)
+    filled = [index == b for b in range(bins) if (index == b).any()]
+    return [{"score": round(values[b].mean(), 4), "accuracy": round(hits[b].mean(), 4), "count": int(b.sum())} for b in filled]
+
+
+def calibration_error(reliable: Sequence[Mapping[str, float]]) -> float:
+    """Expected calibration error of a reliability table: the mean gap between score and accuracy, weighted by the bins' counts."""
+    total = sum(b["count"] for b in reliable)
+    return round(sum(abs(b["score"] - b["accuracy"]) * b["count"] for b in reliable) / total, 4) if total else 0.0
+
+
+def selective(scores: Sequence[float], right: Sequence[bool], points: int = 20) -> list[dict[str, float]]:
+    """How right the claims are that stay where those under a score are given up: from the highest score down to all of them."""
+    order = np.argsort(-np.asarray(scores), kind="stable")
+    hits = np.cumsum(np.asarray(right, dtype=float)[order])
+    kept = sorted({-(-len(order) * i // points) for i in range(1, points + 1)} - {0})
+    return [{"score": scores[order[n - 1]], "coverage": round(n / len(order), 4), "accuracy": round(hits[n - 1] / n, 4)} for n in kept]
 
 
 def _seqeval(texts: Sequence[str], gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
@@ -96,60 +109,14 @@ def _word_tags(text: str, spans: Sequence[Span]) -> list[str]:
 def table(report: Mapping[str, Any], title: str) -> str:
     """The figures of ``score`` for a person: a row a span type, one a claim class."""
     lines = [f"{title}: {report['sentences']} sentences", f"{'':14}{'precision':>10}{'recall':>10}{'F1':>10}{'partial F1':>12}{'gold':>7}"]
-    for label in (*SPAN_TYPES, MICRO):
-        s = report["spans"][label]
+    for label, s in report["spans"].items():
         partial = report["partial"][label]["f1"]
         lines.append(f"{label:14}{s['precision']:>10.3f}{s['recall']:>10.3f}{s['f1']:>10.3f}{partial:>12.3f}{s['gold']:>7}")
     claims = report["claims"]
-    for label, s in claims["by_class"].items():
-        lines.append(f"{label:14}{s['precision']:>10.3f}{s['recall']:>10.3f}{s['f1']:>10.3f}{'':>12}{s['gold']:>7}")
-    lines.append(
-        f"claims: accuracy {claims['accuracy']:.3f}, macro-F1 {claims['macro_f1']:.3f}, calibration error {claims['ece']:.3f}; "
-        f"whole sentences {report['sentence_accuracy']:.3f}; seqeval F1 {report['seqeval']['f1']:.3f}"
-    )
+    if claims["count"]:
+        for label, s in claims["by_class"].items():
+            lines.append(f"{label:14}{s['precision']:>10.3f}{s['recall']:>10.3f}{s['f1']:>10.3f}{'':>12}{s['gold']:>7}")
+        accuracy, macro_f1, ece = (claims[name] for name in ("accuracy", "macro_f1", "ece"))
+        lines.append(f"claims: accuracy {accuracy:.3f}, macro-F1 {macro_f1:.3f}, calibration error {ece:.3f}")
+    lines.append(f"whole sentences {report['sentence_accuracy']:.3f}; seqeval F1 {report['seqeval']['f1']:.3f}")
     return "\n".join(lines)
-
-
-def plot(report: Mapping[str, Any], history: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
-    """Write confusion.png, learning_curve.png and f1_by_label.png to ``folder``; ``history`` is the Trainer's log."""
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn = []
-    plots: dict[str, Callable[[Any], None]] = {
-        "confusion": lambda ax: _draw_confusion(ax, report["claims"]["confusion"]),
-        "learning_curve": lambda ax: _draw_learning(ax, history),
-        "f1_by_label": lambda ax: _draw_f1(ax, report),
-    }
-    for name, draw in plots.items():
-        figure = Figure(figsize=(6, 4), layout="constrained")
-        draw(figure.subplots())
-        figure.savefig(folder / f"{name}.png", dpi=120)
-        drawn.append(folder / f"{name}.png")
-    return drawn
-
-
-def _draw_confusion(ax: Any, confusion: Mapping[str, Mapping[str, int]]) -> None:
-    labels = list(confusion)
-    counts = np.array([[confusion[gold][guess] for guess in labels] for gold in labels])
-    ax.imshow(counts, cmap="Blues")
-    for (row, column), count in np.ndenumerate(counts):
-        ax.text(column, row, str(count), ha="center", va="center", color="white" if count > counts.max() / 2 else "black")
-    ax.set_xticks(range(len(labels)), labels, rotation=20)
-    ax.set_yticks(range(len(labels)), labels)
-    ax.set(xlabel="predicted (NONE: abstained)", ylabel="gold", title="Claims")
-
-
-def _draw_learning(ax: Any, history: Sequence[Mapping[str, Any]]) -> None:
-    for key, name in (("loss", "training loss"), ("eval_span_f1", "held-out span F1"), ("eval_claim_macro_f1", "held-out claim macro-F1")):
-        points = [(entry["step"], entry[key]) for entry in history if key in entry]
-        if points:
-            ax.plot(*zip(*points, strict=True), label=name, marker="." if key != "loss" else None)
-    ax.set(xlabel="step", title="Learning curve")
-    ax.legend()
-
-
-def _draw_f1(ax: Any, report: Mapping[str, Any]) -> None:
-    bars = {label: report["spans"][label]["f1"] for label in (*SPAN_TYPES, MICRO)}
-    bars |= {label: s["f1"] for label, s in report["claims"]["by_class"].items()}
-    ax.bar_label(ax.bar(list(bars), list(bars.values())), fmt="%.2f")
-    ax.tick_params(axis="x", rotation=30)
-    ax.set(ylim=(0, 1.08), title="F1 by label (strict spans; claims)")

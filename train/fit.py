@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 import transformers
-from datasets import Dataset  # type: ignore[attr-defined]
 from torch import nn
 from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments, set_seed
 
@@ -32,6 +31,7 @@ from models.records import Example
 from models.settings import Settings, TrainSettings
 
 from .augment import Augmenter
+from .calibrate import calibrate
 from .dataset import Collator, to_dataset
 from .evaluate import evaluate
 
@@ -40,12 +40,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fit:
-    """A trained network with what chose it: ``history`` is the Trainer's log, one dictionary an entry."""
+    """A trained network with what chose it: ``history`` is the Trainer's log, one dictionary an entry; ``temperature`` calibrated it."""
 
     model: GozarehModel
     tokenizer: PreTrainedTokenizerBase
     history: list[dict[str, Any]]
     best_step: int
+    temperature: float
 
 
 class JointTrainer(Trainer):
@@ -85,10 +86,10 @@ def fit(
     model = joint_model(encoder.model, schema)
     model.config.gozareh = {"format": FORMAT, **asdict(settings.predict)}
     rows = to_dataset(_augmented(settings, training), encoder.tokenizer, schema, settings.predict)
-    checkpoint = _resumable(folder, _fingerprint(settings, encoder.source, training, held_out))
+    checkpoint = resumable(folder, fingerprint(settings, encoder.source, training, held_out))
     trainer = JointTrainer(
         model=model,
-        args=_arguments(settings, rows, folder),
+        args=training_arguments(settings, len(rows), folder),
         data_collator=Collator(encoder.tokenizer.pad_token_id),
         train_dataset=rows,
         eval_dataset=rows,  # unused: evaluate() reads the held-out sentences; the Trainer asks for one all the same
@@ -101,7 +102,9 @@ def fit(
         log.info("going on from %s", checkpoint)
     trainer.train(resume_from_checkpoint=checkpoint)
     best = trainer.state.best_global_step or trainer.state.global_step
-    return Fit(_as_stored(model), encoder.tokenizer, trainer.state.log_history, best)
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # the Trainer's autocast: what is measured is the network as it is
+    temperature = calibrate(model, Predictor.of(model, encoder.tokenizer, settings.predict), held_out)
+    return Fit(_as_stored(model), encoder.tokenizer, trainer.state.log_history, best, temperature)
 
 
 def _as_stored(model: GozarehModel) -> GozarehModel:
@@ -118,9 +121,10 @@ def _augmented(settings: Settings, training: Sequence[Example]) -> list[Example]
     return [copy for example in training for copy in (example, *augmenter.copies(example, rng))]
 
 
-def _arguments(settings: Settings, rows: Dataset, folder: Path) -> TrainingArguments:
+def training_arguments(settings: Settings, rows: int, folder: Path, metric: str = "score") -> TrainingArguments:
+    """The Trainer's arguments for so many rows; ``metric`` chooses the checkpoint: ``score``, or ``loss`` where less is better."""
     train = settings.train
-    batches = -(-len(rows) // (train.batch_size * train.accumulate))
+    batches = -(-rows // (train.batch_size * train.accumulate))
     steps = train.max_steps or max(1, round(train.epochs * batches))
     every = max(1, steps // train.evaluations)
     gpu = torch.cuda.is_available()
@@ -128,6 +132,8 @@ def _arguments(settings: Settings, rows: Dataset, folder: Path) -> TrainingArgum
         output_dir=str(folder),
         max_steps=steps,
         per_device_train_batch_size=train.batch_size,
+        learning_rate=train.learning_rate,
+        weight_decay=train.weight_decay,
         gradient_accumulation_steps=train.accumulate,
         warmup_steps=round(train.warmup * steps),
         lr_scheduler_type="linear",
@@ -138,8 +144,8 @@ def _arguments(settings: Settings, rows: Dataset, folder: Path) -> TrainingArgum
         save_steps=every,
         save_total_limit=1,
         load_best_model_at_end=True,
-        metric_for_best_model="score",
-        greater_is_better=True,
+        metric_for_best_model=metric,
+        greater_is_better=metric != "loss",
         logging_steps=max(1, every // 5),
         use_cpu=not gpu,
         bf16=_bf16_is_fast(),
@@ -175,7 +181,7 @@ def parameter_groups(model: GozarehModel, train: TrainSettings) -> list[dict[str
     return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]
 
 
-def _fingerprint(settings: Settings, source: str, *examples: Sequence[Example]) -> str:
+def fingerprint(settings: Settings, source: str, *examples: Sequence[Example]) -> str:
     """What a checkpoint depends on, so that one of other data, settings or code is never taken up again."""
     folders = (Path(models.__path__[0]), Path(__file__).parent)
     code = [path.read_text(encoding="utf-8") for folder in folders for path in sorted(folder.glob("*.py"))]
@@ -196,7 +202,7 @@ def _last_whole(folder: Path) -> str | None:
     return None
 
 
-def _resumable(folder: Path, fingerprint: str) -> str | None:
+def resumable(folder: Path, fingerprint: str) -> str | None:
     """The last checkpoint in ``folder`` if it is of this very run, else None with the folder emptied."""
     mark = folder / "fingerprint"
     if mark.is_file() and mark.read_text() == fingerprint:

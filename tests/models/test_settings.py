@@ -20,7 +20,7 @@ def config(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("path", sorted(Path("configs").glob("*.yaml")), ids=str)
+@pytest.mark.parametrize("path", sorted(set(Path("configs").glob("*.yaml")) - {Path("configs/corpora.yaml")}), ids=str)
 def test_every_configuration_of_the_project_loads(path):
     assert settings.load(path).name == path.stem
 
@@ -41,7 +41,9 @@ def test_defaults_and_overrides(config):
         (VALID + "seed: 2\n", "line 4, field 'seed': given twice"),
         (VALID + "train: 3\n", "line 4, field 'train': expected a mapping"),
         (VALID + "gold: seeds\n", "line 4, field 'gold': expected a list"),
-        ("encoder: {source: f}\n", "missing key 'annotate'"),
+        ("encoder: {source: f}\n", "name either articles to label, 'annotate.articles', or labelled files, 'data.train'"),
+        (VALID + "data: {train: [a], held_out: [b]}\n", "name either articles"),
+        ("encoder: {source: f}\ndata: {train: [a]}\n", "line 2, section 'data': 'train' and 'held_out' go together"),
         ("encoder: {}\n", "missing key 'encoder.source'"),
         ("name: [x\n", "line 2: not valid YAML"),
         ("seed: !foo 1\n", "line 1, field 'seed': not a value"),

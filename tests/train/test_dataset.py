@@ -8,7 +8,7 @@ from models.errors import UserError
 from models.labels import IGNORED, Schema
 from models.records import Example, Span
 from models.settings import PredictSettings
-from train.dataset import Collator, split_by_article, to_dataset
+from train.dataset import Collator, split_by_article, to_dataset, trusted
 
 SCHEMA = Schema()
 READING = PredictSettings(window=16, overlap=4)
@@ -50,9 +50,18 @@ def test_unlabelled_heads_are_masked(tokenizer):
     assert rows[1]["claim_targets"] == [0, 0, 0]
 
 
-def test_gold_none_is_no_class(tokenizer):
+def test_a_hand_label_none_prefers_no_class(tokenizer):
     (row,) = to_dataset([example("a-1", claim="NONE")], tokenizer, SCHEMA, READING)
-    assert row["claim_targets"] == [0, 0, 0]
+    assert row["claim_targets"] == [1 / 3, 1 / 3, 1 / 3]
+
+
+def test_where_enough_is_labelled_by_hand_weak_claims_are_masked():
+    weak = example("a-1", claim="POLICY", claim_scores={"POLICY": 0.9})
+    hand = example("a-2", claim="STATISTIC")
+    assert trusted([weak, hand]) == [weak, hand]
+    masked, *rest = trusted([weak, *[hand] * 60])
+    assert (masked.claim, masked.claim_scores, masked.spans) == (None, None, weak.spans)
+    assert rest == [hand] * 60
 
 
 def test_a_long_sentence_becomes_many_rows(tokenizer):

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.records import Claim, Example, PredictedSentence, Span, read_examples
-from train.evaluate import calibration_error, plot, score, table
+from train.evaluate import calibration_error, reliability, score, selective, table
+from train.plots import plot
 
 GOLD = read_examples("seeds/gold.jsonl")
 
@@ -60,15 +61,15 @@ def test_abstaining_is_right_where_gold_has_no_claim():
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=40))
 def test_calibration_error_is_a_gap_between_shares(pairs):
-    error = calibration_error([s for s, _ in pairs], [r for _, r in pairs])
+    error = calibration_error(reliability([s for s, _ in pairs], [r for _, r in pairs]))
     assert 0 <= error <= 1
 
 
 def test_calibration_error_of_known_cases():
-    assert calibration_error([1.0] * 4, [True] * 4) == 0
-    assert calibration_error([1.0] * 4, [True, True, False, False]) == 0.5
-    assert calibration_error([0.75] * 4, [True, True, True, False]) == 0
-    assert calibration_error([], []) == 0
+    assert calibration_error(reliability([1.0] * 4, [True] * 4)) == 0
+    assert calibration_error(reliability([1.0] * 4, [True, True, False, False])) == 0.5
+    assert calibration_error(reliability([0.75] * 4, [True, True, True, False])) == 0
+    assert calibration_error(reliability([], [])) == 0
 
 
 def test_table_and_plots_show_every_label(tmp_path):
@@ -78,4 +79,17 @@ def test_table_and_plots_show_every_label(tmp_path):
     history = [{"step": 1, "loss": 2.0}, {"step": 1, "eval_span_f1": 0.5, "eval_claim_macro_f1": 0.4}]
     for path in plot(report, history, tmp_path):
         assert path.read_bytes().startswith(b"\x89PNG")
-    assert {p.name for p in tmp_path.iterdir()} == {"confusion.png", "learning_curve.png", "f1_by_label.png"}
+    assert {p.name for p in tmp_path.iterdir()} == {
+        f"{name}.png" for name in ("confusion", "coverage", "f1_by_label", "learning_curve", "reliability")
+    }
+
+
+def test_claims_given_up_from_the_lowest_score():
+    points = selective([0.9, 0.5, 0.8, 0.6], [True, False, True, False], points=4)
+    assert [(p["score"], p["coverage"], p["accuracy"]) for p in points] == [
+        (0.9, 0.25, 1),
+        (0.8, 0.5, 1),
+        (0.6, 0.75, 0.6667),
+        (0.5, 1, 0.5),
+    ]
+    assert selective([], []) == []

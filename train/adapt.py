@@ -1,0 +1,114 @@
+"""``python -m train.adapt --config FILE``: an encoder goes on with masked-language-model training on a run's own sentences.
+
+As in "Don't Stop Pretraining" (Gururangan et al. 2020): no label is used. The adapted encoder, a plain folder, is ``runs/NAME/encoder``;
+another run names it as its ``encoder.source``.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset  # type: ignore[attr-defined]
+from torch import Tensor, nn
+from transformers import BertForMaskedLM, DataCollatorForLanguageModeling, PreTrainedTokenizerFast, Trainer, set_seed
+from transformers.modeling_outputs import MaskedLMOutput
+
+from models import settings
+from models.encoders import Encoder, load_encoder
+from models.errors import ArgumentParser, UserError, command
+from models.labels import IGNORED
+from models.records import Example
+from models.settings import Settings
+
+from .dataset import read_labelled
+from .fit import fingerprint, resumable, training_arguments
+
+log = logging.getLogger(__name__)
+
+
+class MaskedModel(BertForMaskedLM):
+    """BERT's masked language model that computes the vocabulary's logits for the masked tokens alone, a seventh of them all."""
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, **_: Any) -> MaskedLMOutput:
+        """The mean cross entropy over the tokens whose label is not -100; all three are (batch, tokens)."""
+        hidden = self.bert(input_ids, attention_mask=attention_mask).last_hidden_state
+        masked = labels != IGNORED
+        logits = self.cls(hidden[masked])
+        return MaskedLMOutput(loss=nn.functional.cross_entropy(logits.float(), labels[masked]))
+
+
+def adapt(run: Settings, encoder: Encoder, training: Sequence[Example], held_out: Sequence[Example], folder: Path) -> tuple[float, float]:
+    """Train the encoder on, in place; gives held-out perplexity before and after. Checkpoints go to ``folder``, resumed as in ``fit``."""
+    set_seed(run.seed)
+    tokenizer = encoder.tokenizer
+    if tokenizer.mask_token is None:
+        raise UserError(f"encoder.source: {encoder.source} has no mask token to be trained with; take one that was trained with a mask")
+    model = MaskedModel(encoder.model.config)
+    model.bert.load_state_dict(encoder.model.state_dict(), strict=False)  # all but the pooler, which has no part in this
+    model.tie_weights()
+    model.cls.predictions.bias.data.zero_()
+    rows, unseen = (blocks(examples, tokenizer, run.predict.window) for examples in (training, held_out))
+    checkpoint = resumable(folder, fingerprint(run, encoder.source, training, held_out))
+    trainer = Trainer(
+        model=model,
+        args=training_arguments(run, len(rows), folder, metric="loss"),
+        data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15, seed=run.seed),
+        train_dataset=rows,
+        eval_dataset=unseen,
+    )
+    before = trainer.evaluate()["eval_loss"]
+    trainer.train(resume_from_checkpoint=checkpoint)
+    after = trainer.evaluate()["eval_loss"]
+    encoder.model.load_state_dict(model.bert.state_dict(), strict=False)
+    return math.exp(before), math.exp(after)
+
+
+def blocks(examples: Iterable[Example], tokenizer: PreTrainedTokenizerFast, size: int) -> Dataset:
+    """The sentences one after another, in rows of ``size`` tokens, special ones included: neighbours are context, nothing is padded."""
+    texts = [example.text for example in examples]
+    ids = [i for row in tokenizer(texts, add_special_tokens=False)["input_ids"] for i in (*row, tokenizer.sep_token_id)]
+    room = size - 1
+    rows = [[tokenizer.cls_token_id, *ids[start : start + room]] for start in range(0, len(ids) - room + 1, room)]
+    if not rows:
+        raise UserError(f"{len(ids)} tokens of text are less than one row of {size}; name more articles in 'annotate.articles'")
+    return Dataset.from_dict({"input_ids": rows, "attention_mask": [[1] * size for _ in rows]})
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Adapt a run's encoder to its sentences."""
+    parser = ArgumentParser(prog="python -m train.adapt", description=__doc__)
+    parser.add_argument("--config", required=True, type=Path, help="the run's YAML file")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change, such as train.epochs=3")
+    options = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    run = settings.load(options.config, options.overrides)
+    data = read_labelled(run)
+    encoder = load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in data.training))
+    before, after = adapt(run, encoder, data.training, data.held_out, run.folder / "checkpoints")
+    target = run.folder / "encoder"
+    save(encoder, target)
+    print(f"{target}: perplexity of the held-out sentences {before:.1f} before, {after:.1f} after")
+    return 0
+
+
+def save(encoder: Encoder, target: Path) -> None:
+    """Write the encoder as a plain folder with its licence, whole or not at all."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        new = Path(scratch) / "encoder"
+        encoder.model.cpu().save_pretrained(new)
+        encoder.tokenizer.save_pretrained(new)
+        (new / "README.md").write_text(f"---\nlicense: {encoder.licence}\n---\n\n{encoder.source}, adapted by `python -m train.adapt`\n")
+        if target.exists():
+            target.rename(Path(scratch) / "old")
+        new.rename(target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

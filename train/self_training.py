@@ -1,0 +1,71 @@
+"""Self-training: a network that was trained on weak labels reads the same sentences, and the next one learns from what it read.
+
+As in BOND (Liang et al. 2020) and COSINE (Yu et al. 2021): a teacher's confident readings replace the rules', what it is unsure of is
+masked, and what a hand has labelled stays. The student starts from the pretrained encoder, not from its teacher.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from models.encoders import Encoder
+from models.labels import CLAIMS
+from models.predictor import Predictor
+from models.records import Example, PredictedSentence, Span
+from models.settings import SelfTrainingSettings, Settings
+
+from .dataset import Labelled
+from .fit import Fit, fit
+
+log = logging.getLogger(__name__)
+
+
+def fit_rounds(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit:
+    """Fit a network on the labels, then as many more as ``self_training.rounds`` says, each on what the one before has read.
+
+    Each round has its own checkpoints in ``folder``, so that an interrupted run goes on in the round it was in.
+    """
+    fitted = fit(run, encoder, data.training, data.held_out, folder / "round-0", data.schema)
+    for number in range(1, run.self_training.rounds + 1):
+        log.info("self-training, round %d of %d", number, run.self_training.rounds)
+        teacher = Predictor.of(fitted.model, fitted.tokenizer, run.predict)
+        training = relabel(teacher, data.training, run.self_training)
+        fitted = fit(run, encoder, training, data.held_out, folder / f"round-{number}", data.schema)
+    return fitted
+
+
+def relabel(teacher: Predictor, examples: Sequence[Example], settings: SelfTrainingSettings) -> list[Example]:
+    """The examples as the teacher and the rules see them together; see ``agreed`` and ``softened``."""
+    read = teacher.read([example.text for example in examples])
+    return [softened(agreed(e, r, settings.confidence), r, settings.trust) for e, r in zip(examples, read, strict=True)]
+
+
+def agreed(example: Example, read: PredictedSentence, confidence: float) -> Example:
+    """Spans on which both agree stay. Where they differ, a teacher that is at least so confident wins; else the stretch is masked."""
+    if example.spans is None:
+        return example
+    sure = [span for span in read.spans if span.score >= confidence]
+    weak = {(span.label, span.start, span.end) for span in example.spans}
+    seen = {(span.label, span.start, span.end) for span in read.spans}
+    kept = [span for span in example.spans if (span.label, span.start, span.end) in seen]
+    kept += [span for span in sure if (span.label, span.start, span.end) not in weak and not _meets(span, kept)]
+    doubtful = [span for span in (*example.spans, *read.spans) if not _meets(span, kept)]
+    unsure = sorted({*example.unsure, *((span.start, span.end) for span in doubtful)})
+    return replace(example, spans=tuple(sorted(kept, key=lambda span: span.start)), unsure=tuple(unsure))
+
+
+def _meets(span: Span, others: Sequence[Span]) -> bool:
+    return any(span.start < other.end and other.start < span.end for other in others)
+
+
+def softened(example: Example, read: PredictedSentence, trust: float) -> Example:
+    """The claim as a mixture: the teacher's distribution weighs ``trust``, the rules' the rest. A hand label stays as it is."""
+    by_hand = example.claim is not None and example.claim_scores is None
+    if by_hand or read.claim is None:
+        return example
+    rules = example.claim_scores or read.claim.scores
+    scores = {label: trust * read.claim.scores[label] + (1 - trust) * rules.get(label, 0.0) for label in CLAIMS}
+    return replace(example, claim=max(CLAIMS, key=scores.__getitem__), claim_scores=scores)
