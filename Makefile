@@ -13,9 +13,9 @@ CONFIG ?= configs/$(if $(GPU),parsbert,compact).yaml
 NAME := $(basename $(notdir $(CONFIG)))
 RUN := runs/$(NAME)
 # the files that the run's articles are in, so that a new one is labelled too
-ARTICLES := $(shell find $$(sed -n 's/^ *articles: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ') seeds/articles -type f 2>/dev/null | sort -u)
+ARTICLES := $(shell find -H $$(sed -n 's/^ *articles: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ') seeds/articles -type f 2>/dev/null | sort -u)
 
-.PHONY: help setup annotate train evaluate predict publish release lint test clean
+.PHONY: help setup annotate train evaluate predict publish corpora release lint test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,7 +25,7 @@ setup: $(VENV)/.installed ## install everything into .venv
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[compact,html,dev]'
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[compact,corpora,html,dev]'
 	@touch $@
 
 annotate: $(RUN)/weak.jsonl ## label the articles weakly and report on each labelling function
@@ -49,7 +49,11 @@ predict: $(VENV)/.installed ## read the first seed article with the published mo
 publish: $(RUN)/report.json ## replace models/published/NAME by this run's model
 	$(BIN)/python -m train.publish $(RUN) --to models/published/$(NAME)
 
+corpora: $(VENV)/.installed ## fetch the public text of configs/corpora.yaml into corpora/ (60 MB)
+	$(BIN)/python -m annotate.fetch
+
 release: ## train the published model anew: seeds and the licensed news in corpora/ (see configs/compact-news.yaml)
+	@test -e corpora || { echo 'error: corpora: no such folder; run make corpora' >&2; exit 2; }
 	$(MAKE) train CONFIG=configs/compact-news.yaml
 	$(BIN)/python -m train.publish runs/compact-news --to models/published/compact
 

@@ -18,6 +18,7 @@ from . import label_model, report
 from .articles import read_articles, sentences_of
 from .functions.base import any_of
 from .label_model import Ballot
+from .reviews import read_reviews, reviewed
 from .voting import sentences_of_examples, vote
 
 
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     output = Path(arguments.output or run.output)
     gold_path = arguments.gold or run.gold
     gold = read_examples(gold_path) if gold_path else []
+    reviews = read_reviews(run.reviews)
 
     articles = select(arguments.articles or run.articles, run)
     ballots = [ballot for article in _counted(articles) for ballot in vote(list(sentences_of(article)))]
@@ -43,11 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     origins = [read[ballot.sentence.article] for ballot in ballots]
     labelled = [label_model.example(ballot, model) for ballot in ballots]
     examples = [replace(e, source=o.source, licence=o.licence) for e, o in zip(labelled, origins, strict=True)]
+    examples = [reviewed(example, reviews, run.review_weight) for example in examples]
     write_examples(output, examples)
     print(f"{output}: {len(examples)} sentences of {len(articles)} articles", file=sys.stderr)
 
     unread = _votes_on_unread(gold, articles)
-    rows = report.function_rows([*ballots, *unread], gold)
+    rows = report.function_rows([*ballots, *unread], gold, label_model.learned([*ballots, *unread], model))
     scores = report.gold_scores(gold, [*examples, *(label_model.example(ballot, model) for ballot in unread)]) if gold else None
     report.write_report(output.with_name("annotation.json"), rows, len(ballots) + len(unread), scores)
     print(report.table(rows, scores))
@@ -68,7 +71,7 @@ def select(paths: Sequence[str], run: AnnotateSettings) -> list[Article]:
         ]
         on_topic = [article for article in left if run.topic and _mentions(article, run.topic)]
         known = {article.id for article in on_topic}
-        for article in (*on_topic, *_spread([article for article in left if article.id not in known], run.limit)):
+        for article in (*on_topic, *_spread(sorted((a for a in left if a.id not in known), key=lambda a: a.id), run.limit)):
             if article.id in chosen:
                 raise UserError(f"{path}: id '{article.id}' is taken by an article of another path; give each its own id")
             chosen[article.id] = article

@@ -8,15 +8,30 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import exp, log
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from models.errors import UserError
 from models.labels import CLAIMS, OUTSIDE
 from models.records import Example, Range, Sentence, Span, Vote
 from models.text import words
 
+from .dawid_skene import DawidSkene
+from .sequence_model import SequenceModel
+
 PSEUDO_VOTES = 0.25
+
+
+class Stretch(NamedTuple):
+    """A vote on the words [first, last) of a sentence."""
+
+    function: str
+    label: str
+    first: int
+    last: int
+
+    def range(self, edges: Sequence[Range]) -> Range:
+        """Its characters, given the words' ranges."""
+        return edges[self.first][0], edges[self.last - 1][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,33 +41,63 @@ class Ballot:
     sentence: Sentence
     votes: tuple[Vote, ...]
 
+    def stretches(self) -> list[Stretch]:
+        """The votes on spans, widened to whole words."""
+        edges = words(self.sentence.text)
+        found = []
+        for vote in self.votes:
+            if vote.start is not None and vote.end is not None:
+                within = [i for i, (start, end) in enumerate(edges) if start < vote.end and vote.start < end]
+                if within:
+                    found.append(Stretch(vote.function, vote.label, within[0], within[-1] + 1))
+        return found
 
-class LabelModel(Protocol):
-    """Combines a ballot's votes."""
+
+class SpanModel(Protocol):
+    """Combines a ballot's votes on spans."""
 
     def spans(self, ballot: Ballot) -> tuple[tuple[Span, ...], tuple[Range, ...]]:
         """The spans in order, each with its probability as ``score``, and the stretches on which the votes could not agree."""
         ...
+
+    def credences(self, ballot: Ballot) -> list[float]:
+        """For each of ``ballot.stretches()`` the probability that it is right: that there is just this span, or for ``O`` none within."""
+        ...
+
+
+class ClaimModel(Protocol):
+    """Combines a ballot's votes on the claim."""
 
     def claim(self, ballot: Ballot) -> Mapping[str, float] | None:
         """Probabilities of the claim classes, or None where no function has an opinion."""
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class LabelModel:
+    """What combines a ballot's votes."""
+
+    on_spans: SpanModel
+    on_claims: ClaimModel
+
+
 def fit(name: str, ballots: Sequence[Ballot]) -> LabelModel:
     """The label model of that name, fitted to the ballots. Raises UserError for an unknown name."""
+    majority = Majority()
     match name:
         case "majority":
-            return Majority()
+            return LabelModel(majority, majority)
         case "dawid-skene":
-            return DawidSkene(ballots)
-    raise UserError(f"annotate.label_model: there is no {name!r}; choose majority or dawid-skene")
+            return LabelModel(majority, DawidSkene(ballots))
+        case "hmm":
+            return LabelModel(SequenceModel(ballots, majority), majority)
+    raise UserError(f"annotate.label_model: there is no {name!r}; choose majority, dawid-skene or hmm")
 
 
 def example(ballot: Ballot, model: LabelModel) -> Example:
     """The weak label of a sentence. Among equally probable claims the label guide's order decides."""
-    spans, unsure = model.spans(ballot)
-    scores = model.claim(ballot)
+    spans, unsure = model.on_spans.spans(ballot)
+    scores = model.on_claims.claim(ballot)
     return Example(
         id=ballot.sentence.id,
         text=ballot.sentence.text,
@@ -62,6 +107,20 @@ def example(ballot: Ballot, model: LabelModel) -> Example:
         unsure=unsure,
         article=ballot.sentence.article,
     )
+
+
+def learned(ballots: Iterable[Ballot], model: LabelModel) -> dict[str, float]:
+    """What the model holds of each function: the mean probability, over its votes, that the vote is right. For the majority it is how
+    far the function agrees with it.
+    """
+    credences: defaultdict[str, list[float]] = defaultdict(list)
+    for ballot in ballots:
+        for stretch, credence in zip(ballot.stretches(), model.on_spans.credences(ballot), strict=True):
+            credences[stretch.function].append(credence)
+        for vote in ballot.votes:
+            if vote.start is None and (scores := model.on_claims.claim(ballot)):
+                credences[vote.function].append(scores[vote.label])
+    return {function: sum(found) / len(found) for function, found in credences.items()}
 
 
 class Majority:
@@ -94,6 +153,19 @@ class Majority:
                     unsure.update(_disagreement((start, end), label, span))
         return tuple(sorted(taken, key=lambda span: span.start)), tuple(sorted(unsure))
 
+    def credences(self, ballot: Ballot) -> list[float]:
+        """See SpanModel: the score of a vote that won and 0 for one that lost; for ``O`` what the best span within leaves of 1."""
+        edges = words(ballot.sentence.text)
+        chosen = self.spans(ballot)[0]
+        scores = {((span.start, span.end), span.label): span.score for span in chosen}
+        found = []
+        for stretch in ballot.stretches():
+            start, end = stretch.range(edges)
+            within = [span.score for span in chosen if start <= span.start and span.end <= end]
+            won = scores.get(((start, end), stretch.label), 0.0)
+            found.append(1 - max(within, default=0.0) if stretch.label == OUTSIDE else won)
+        return found
+
     def claim(self, ballot: Ballot) -> Mapping[str, float] | None:
         """Each class's share of the votes, a quarter of a vote given to each beforehand: one function alone is not certain."""
         count = Counter(vote.label for vote in ballot.votes if vote.start is None)
@@ -108,12 +180,8 @@ def _candidates(ballot: Ballot) -> Candidates:
     """(range of whole words, label) -> the functions that voted for just that."""
     edges = words(ballot.sentence.text)
     voters: defaultdict[tuple[Range, str], set[str]] = defaultdict(set)
-    for vote in ballot.votes:
-        if vote.start is None or vote.end is None:
-            continue
-        within = [(start, end) for start, end in edges if start < vote.end and vote.start < end]
-        if within:
-            voters[(within[0][0], within[-1][1]), vote.label].add(vote.function)
+    for stretch in ballot.stretches():
+        voters[stretch.range(edges), stretch.label].add(stretch.function)
     return {candidate: frozenset(functions) for candidate, functions in voters.items()}
 
 
@@ -135,70 +203,3 @@ def _disagreement(loser: Range, label: str, winner: Span) -> list[Range]:
     heads = (min(start, winner.start), max(start, winner.start))
     tails = (min(end, winner.end), max(end, winner.end))
     return [r for r in (heads, tails) if r[0] < r[1]]
-
-
-class DawidSkene(Majority):
-    """Spans by majority; claims by Dawid and Skene's model (1979): each function's P(vote | class), found by EM.
-
-    To abstain is one of the votes. Most functions know one class only: what tells is when they speak, not what they say.
-    The tables are smoothed towards the diagonal: a function with few votes is taken for a fairly good one, not for a perfect one.
-    """
-
-    def __init__(self, ballots: Sequence[Ballot], rounds: int = 50, smoothing: float = 1.0) -> None:
-        """Fit to all ballots with a vote, from the majority's shares on; ``smoothing``: a cell's pseudo-count, twice on the diagonal."""
-        opinions = [opinion for ballot in ballots if (opinion := _opinions(ballot))]
-        self.smoothing = smoothing
-        self.functions = sorted({function for opinion in opinions for function in opinion})
-        posterior = [_shares(opinion.values()) for opinion in opinions]
-        self.prior, self.tables = self._estimate(opinions, posterior)
-        for _ in range(rounds):
-            posterior = [self._posterior(opinion) for opinion in opinions]
-            before, (self.prior, self.tables) = self.prior, self._estimate(opinions, posterior)
-            if max(abs(self.prior[c] - before[c]) for c in CLAIMS) < 1e-6:
-                break
-
-    def claim(self, ballot: Ballot) -> Mapping[str, float] | None:
-        """The posterior of the classes given the votes; functions that the fit has not met are left out."""
-        opinion = _opinions(ballot)
-        return self._posterior(opinion) if opinion else None
-
-    def _estimate(
-        self, opinions: Sequence[Mapping[str, str]], posterior: Sequence[Mapping[str, float]]
-    ) -> tuple[dict[str, float], dict[str, dict[str, dict[str, float]]]]:
-        """M step: the classes' prior, and for each function and class the logarithms of P(vote | class)."""
-        prior = _normalised({c: 1.0 + sum(p[c] for p in posterior) for c in CLAIMS})
-        tables: dict[str, dict[str, dict[str, float]]] = {}
-        for function in self.functions:
-            counts = {c: {vote: self.smoothing * (1 + (c == vote)) for vote in (*CLAIMS, _ABSTAIN)} for c in CLAIMS}
-            for opinion, p in zip(opinions, posterior, strict=True):
-                for c in CLAIMS:
-                    counts[c][opinion.get(function, _ABSTAIN)] += p[c]
-            tables[function] = {c: {vote: log(p) for vote, p in _normalised(counts[c]).items()} for c in CLAIMS}
-        return prior, tables
-
-    def _posterior(self, opinion: Mapping[str, str]) -> dict[str, float]:
-        """E step: P(class | votes), in logarithms until the end."""
-        weight = {
-            c: log(self.prior[c]) + sum(self.tables[function][c][opinion.get(function, _ABSTAIN)] for function in self.functions)
-            for c in CLAIMS
-        }
-        best = max(weight.values())
-        return _normalised({c: exp(w - best) for c, w in weight.items()})
-
-
-_ABSTAIN = ""
-
-
-def _opinions(ballot: Ballot) -> dict[str, str]:
-    """Each function's vote on the claim."""
-    return {vote.function: vote.label for vote in ballot.votes if vote.start is None}
-
-
-def _shares(votes: Iterable[str]) -> dict[str, float]:
-    count = Counter(votes)
-    return {c: count[c] / count.total() for c in CLAIMS}
-
-
-def _normalised(weights: Mapping[str, float]) -> dict[str, float]:
-    total = sum(weights.values())
-    return {c: weight / total for c, weight in weights.items()}

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from models import files
@@ -27,8 +28,9 @@ Place = tuple[str, str]  # article and text: what gold and labelled sentences ar
 class FunctionRow:
     """One function over all ballots: ``coverage`` is a share of the sentences, ``overlap`` and ``conflict`` are shares of its votes.
 
-    ``score`` is None without gold. For spans it is strict: recall is of all gold spans of the labels that the function gives. A vote for
-    ``O`` is correct if no gold span lies within it, and so is a claim that equals the gold one; neither has a recall.
+    ``learned`` is the label model's mean probability that one of its votes is right, None where no model was asked. ``score`` is None
+    without gold. For spans it is strict: recall is of all gold spans of the labels that the function gives. A vote for ``O`` is correct if
+    no gold span lies within it, and so is a claim that equals the gold one; neither has a recall.
     """
 
     function: str
@@ -37,12 +39,15 @@ class FunctionRow:
     coverage: float
     overlap: float
     conflict: float
+    learned: float | None
     score: Score | None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
-        row = {"function": self.function, "labels": list(self.labels), "votes": self.votes}
+        row: dict[str, Any] = {"function": self.function, "labels": list(self.labels), "votes": self.votes}
         row |= {name: round(getattr(self, name), 4) for name in ("coverage", "overlap", "conflict")}
+        if self.learned is not None:
+            row["learned"] = round(self.learned, 4)
         if self.score is None:
             return row
         figures = self.score.to_dict()
@@ -70,17 +75,24 @@ class GoldScores:
         }
 
 
-def function_rows(ballots: Sequence[Ballot], gold: Iterable[Example] = ()) -> list[FunctionRow]:
-    """A row for each function that voted, in the order of their names; gold sentences are matched by article and text."""
+def function_rows(
+    ballots: Sequence[Ballot], gold: Iterable[Example] = (), learned: Mapping[str, float] = MappingProxyType({})
+) -> list[FunctionRow]:
+    """A row for each function that voted, in the order of their names; gold sentences are matched by article and text.
+
+    ``learned`` is the label model's opinion of the functions, by name.
+    """
     by_place = {_place(example): example for example in gold}
     votes: defaultdict[str, list[tuple[Ballot, Vote]]] = defaultdict(list)
     for ballot in ballots:
         for vote in ballot.votes:
             votes[vote.function].append((ballot, vote))
-    return [_row(function, votes[function], len(ballots), by_place) for function in sorted(votes)]
+    return [_row(function, votes[function], len(ballots), by_place, learned.get(function)) for function in sorted(votes)]
 
 
-def _row(function: str, votes: Sequence[tuple[Ballot, Vote]], sentences: int, gold: Mapping[Place, Example]) -> FunctionRow:
+def _row(
+    function: str, votes: Sequence[tuple[Ballot, Vote]], sentences: int, gold: Mapping[Place, Example], learned: float | None
+) -> FunctionRow:
     met = [[other for other in ballot.votes if other.function != function and _meet(vote, other)] for ballot, vote in votes]
     conflicts = sum(any(not _agree(vote, other) for other in others) for (_, vote), others in zip(votes, met, strict=True))
     labels = tuple(sorted({vote.label for _, vote in votes}))
@@ -91,6 +103,7 @@ def _row(function: str, votes: Sequence[tuple[Ballot, Vote]], sentences: int, go
         coverage=len({ballot.sentence.id for ballot, _ in votes}) / sentences,
         overlap=sum(map(bool, met)) / len(votes),
         conflict=conflicts / len(votes),
+        learned=learned,
         score=_score(votes, labels, gold) if gold else None,
     )
 
@@ -151,8 +164,8 @@ def write_report(path: str | Path, rows: Sequence[FunctionRow], sentences: int, 
 
 def table(rows: Sequence[FunctionRow], scores: GoldScores | None = None) -> str:
     """The report for a person: functions, then the weak labels' scores by type and by class."""
-    head = ("function", "labels", "votes", "coverage", "overlap", "conflict")
-    cells = [(r.function, "/".join(r.labels), str(r.votes), *map(_percent, (r.coverage, r.overlap, r.conflict))) for r in rows]
+    head = ("function", "labels", "votes", "coverage", "overlap", "conflict", "learned")
+    cells = [(r.function, "/".join(r.labels), str(r.votes), *map(_percent, (r.coverage, r.overlap, r.conflict)), _learned(r)) for r in rows]
     if scores is None:
         return _aligned([head, *cells])
     gold = [("-", "-", "-") if r.score is None else _accuracy(r) for r in rows]
@@ -169,6 +182,10 @@ def table(rows: Sequence[FunctionRow], scores: GoldScores | None = None) -> str:
             f"claim accuracy {_percent(scores.claims.accuracy)}, macro-F1 {_percent(scores.claims.macro_f1)} (NONE aside)",
         )
     )
+
+
+def _learned(row: FunctionRow) -> str:
+    return "-" if row.learned is None else _percent(row.learned)
 
 
 def _accuracy(row: FunctionRow) -> tuple[str, str, str]:

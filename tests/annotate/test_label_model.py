@@ -1,20 +1,19 @@
-"""The majority over spans and claims, and Dawid-Skene against counts done by hand and against a simulation."""
+"""The majority over spans and claims, what is learned of the functions, and the label models by name."""
 
 from __future__ import annotations
 
-import random
 import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.label_model import Ballot, DawidSkene, Majority, example, fit
+from annotate.label_model import Ballot, LabelModel, Majority, example, fit, learned
 from models.errors import UserError
-from models.labels import CLAIMS
 from models.records import Sentence, Vote
 
 TEXT = "علی رضایی مدیر کل بهزیستی ۲۰ نفر"
+MAJORITY = LabelModel(Majority(), Majority())
 
 
 def ballot(*votes: tuple[str, str, str] | tuple[str, str], text: str = TEXT) -> Ballot:
@@ -85,40 +84,33 @@ def test_spans_are_in_order_apart_and_true_to_the_text(text: str, drawn: list[tu
 
 
 def test_claims_are_shares_and_the_guides_order_breaks_ties() -> None:
-    weak = example(ballot(("f", "POLICY"), ("g", "ANNOUNCEMENT")), Majority())
+    weak = example(ballot(("f", "POLICY"), ("g", "ANNOUNCEMENT")), MAJORITY)
     assert weak.claim == "ANNOUNCEMENT"
     assert weak.claim_scores == pytest.approx({"ANNOUNCEMENT": 1.25 / 2.75, "STATISTIC": 0.25 / 2.75, "POLICY": 1.25 / 2.75})
 
 
 def test_without_votes_the_claim_is_masked_and_all_is_outside() -> None:
-    weak = example(ballot(), Majority())
+    weak = example(ballot(), MAJORITY)
     assert (weak.claim, weak.claim_scores, weak.spans, weak.unsure) == (None, None, (), ())
 
 
-def test_dawid_skene_finds_out_whom_to_trust() -> None:
-    chance = random.Random(5)
-    truth = [chance.choice(CLAIMS) for _ in range(600)]
-
-    def opinion(claim: str, accuracy: float) -> str:
-        return claim if chance.random() < accuracy else chance.choice(CLAIMS)
-
-    ballots = [
-        ballot(("good", opinion(t, 0.95)), ("fair", opinion(t, 0.7)), ("poor", opinion(t, 0.2)), ("bad", opinion(t, 0.2))) for t in truth
-    ]
-    model = DawidSkene(ballots)
-
-    def accuracy(by: Majority) -> float:
-        return sum(example(b, by).claim == t for b, t in zip(ballots, truth, strict=True)) / len(truth)
-
-    assert accuracy(model) > accuracy(Majority()) + 0.05
+def test_credences_of_the_majority_are_its_scores() -> None:
+    votes = (("f", "ROLE", "مدیر کل"), ("g", "ROLE", "مدیر کل"), ("h", "ROLE", "مدیر"), ("f", "NUMBER", "۲۰"), ("k", "O", "۲۰ نفر"))
+    assert Majority().credences(ballot(*votes)) == [pytest.approx(2 / 3), pytest.approx(2 / 3), 0.0, 0.0, 1.0]
+    assert Majority().credences(ballot(("f", "NUMBER", "۲۰"), ("g", "NUMBER", "۲۰"), ("k", "O", "۲۰ نفر")))[-1] == pytest.approx(1 / 3)
 
 
-def test_dawid_skene_posteriors_sum_to_one() -> None:
-    model = DawidSkene([ballot(("f", "POLICY"), ("g", "STATISTIC")), ballot(("f", "POLICY"))])
-    scores = model.claim(ballot(("f", "POLICY"), ("unseen", "STATISTIC")))
-    assert scores is not None
-    assert sum(scores.values()) == pytest.approx(1.0)
-    assert model.claim(ballot()) is None
+def test_what_is_learned_is_the_mean_over_a_functions_votes() -> None:
+    ballots = [ballot(("f", "ROLE", "مدیر کل"), ("g", "POLICY")), ballot(("f", "ROLE", "مدیر"), ("h", "ROLE", "مدیر کل"))]
+    assert learned(ballots, MAJORITY) == pytest.approx({"f": 0.5, "g": 1.25 / 1.75, "h": 0.5})
+
+
+@pytest.mark.parametrize("name", ["majority", "dawid-skene", "hmm"])
+def test_every_label_model_labels(name: str) -> None:
+    both = ballot(("f", "ROLE", "مدیر کل"), ("g", "ROLE", "مدیر کل"), ("h", "POLICY"))
+    weak = example(both, fit(name, [both] * 5))
+    assert [(span.label, span.text) for span in weak.spans or ()] == [("ROLE", "مدیر کل")]
+    assert weak.claim == "POLICY"
 
 
 def test_an_unknown_label_model_is_the_users_mistake() -> None:

@@ -62,6 +62,17 @@ def test_the_file_is_json_with_a_row_a_function(tmp_path: Path) -> None:
     assert written["gold"]["spans_strict"]["micro"]["f1"] == 1.0
 
 
+def test_what_was_learned_stands_beside_gold(tmp_path: Path) -> None:
+    rows = function_rows(BALLOTS, GOLD, {"names": 0.75})
+    write_report(tmp_path / "report.json", rows, len(BALLOTS), None)
+    written = {row["function"]: row for row in json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["functions"]}
+    assert (written["names"]["learned"], written["names"]["precision"]) == (0.75, 1.0)
+    assert "learned" not in written["acts"]
+    head, *lines = table(rows).splitlines()
+    assert head.split()[-1] == "learned"
+    assert {line.split()[0]: line.split()[-1] for line in lines}["names"] == "75.0"
+
+
 @pytest.mark.parametrize("gold", [[], GOLD])
 def test_the_table_names_every_function(gold: list[Example]) -> None:
     text = table(function_rows(BALLOTS, gold), gold_scores(gold, gold) if gold else None)
