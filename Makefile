@@ -15,7 +15,7 @@ RUN := runs/$(NAME)
 # the files that the run's articles are in, so that a new one is labelled too
 ARTICLES := $(shell find -H $$(sed -n 's/^ *articles: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ') seeds/articles -type f 2>/dev/null | sort -u)
 
-.PHONY: help setup annotate train evaluate predict publish corpora release lint test clean
+.PHONY: help setup annotate train evaluate compare predict publish corpora release lint test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,10 @@ $(RUN)/report.json $(RUN)/published/config.json &: $(RUN)/weak.jsonl $(wildcard 
 
 evaluate: $(RUN)/weak.jsonl ## leave-one-article-out figures on the seeds, three seeds
 	$(BIN)/python -m train.cross_validate --config $(CONFIG)
+
+compare: $(RUN)/weak.jsonl ## rules, label models and students in one table; more with GOLD="FILE …" and MODELS="NAME=FOLDER …"
+	$(BIN)/python -m annotate.compare --config $(CONFIG) $(GOLD:%=--gold %)
+	$(BIN)/python -m train.compare --config $(CONFIG) $(GOLD:%=--gold %) $(MODELS:%=--model %)
 
 predict: $(VENV)/.installed ## read the first seed article with the published model
 	$(BIN)/predict --input $(firstword $(sort $(wildcard seeds/articles/*.txt)))

@@ -5,7 +5,6 @@ A review names its sentence by a digest of the text, so that it holds whatever i
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from models.errors import UserError
 from models.files import field, parse_jsonl, read_text
 from models.labels import CLAIMS, NO_CLAIM, SPAN_TYPES
-from models.records import Example, Span
+from models.records import Example, Span, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +22,6 @@ class Review:
     claim: str | None
     types: tuple[str, ...] = ()
     spans: tuple[tuple[int, int, str], ...] = ()
-
-
-def digest(text: str) -> str:
-    """A sentence's name in a file of reviews: 16 hexadecimal digits of its SHA-256."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def read_reviews(paths: Iterable[str | Path]) -> dict[str, Review]:

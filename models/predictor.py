@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from .encoding import Encoding, Floats, Ids, Window, decode, encode
+from .encoding import Encoding, Floats, Ids, Window, decode, encode, word_scores
 from .errors import UserError
 from .labels import NUMBER, Schema
 from .numerals import value_of
@@ -107,6 +107,13 @@ class Predictor:
         encodings = encode(self.tokenizer, texts, self.reading.window, self.reading.overlap)
         outputs = iter(self._run([window for encoding in encodings for window in encoding.windows], batch_size))
         return [self._decode(encoding, list(islice(outputs, len(encoding.windows)))) for encoding in encodings]
+
+    def word_probabilities(self, texts: Sequence[str]) -> list[tuple[list[Range], Floats]]:
+        """Of each text, read as one sentence: the words that have tokens, and the probabilities of their BIO tags, (words, tags)."""
+        encodings = encode(self.tokenizer, texts, self.reading.window, self.reading.overlap)
+        logits = iter(logits for logits, _ in self._run([window for encoding in encodings for window in encoding.windows], BATCH_SIZE))
+        read = [(encoding, *word_scores(encoding, list(islice(logits, len(encoding.windows))), self.schema)) for encoding in encodings]
+        return [([encoding.words[i] for i in seen], np.exp(scores)) for encoding, seen, scores in read]
 
     def _run(self, windows: Sequence[Window], batch_size: int) -> list[tuple[Floats, Floats | None]]:
         """Each window's logits: (tokens, tags), and (claims,) or None."""

@@ -107,6 +107,17 @@ class TrainSettings:
 
 
 @dataclass(frozen=True)
+class ReviewSettings:
+    """A second stage, on the sentences whose claim was read and as many others: ``epochs`` (0: none), ``learning_rate``."""
+
+    epochs: float = 0
+    learning_rate: float = 1e-4
+
+    def __post_init__(self) -> None:
+        _within(self, 0, math.inf, "epochs", "learning_rate")
+
+
+@dataclass(frozen=True)
 class SelfTrainingSettings:
     """``rounds``: how often a network labels the text for the next one; ``confidence``: the score from which its span beats the rules;
     ``trust``: the share of its claim distribution in the mixture with theirs.
@@ -153,6 +164,7 @@ class Settings:
     data: DataSettings = field(default_factory=DataSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    review: ReviewSettings = field(default_factory=ReviewSettings)
     self_training: SelfTrainingSettings = field(default_factory=SelfTrainingSettings)
     predict: PredictSettings = field(default_factory=PredictSettings)
     gold: tuple[str, ...] = ()

@@ -30,7 +30,9 @@ from .evaluate import evaluate, table
 from .fit import Fit
 from .plots import plot
 from .publish import publish
-from .self_training import fit_rounds
+from .stages import fit_stages
+
+HELD_OUT = "held-out labels"  # what they are called among what is measured
 
 log = logging.getLogger(__name__)
 
@@ -46,22 +48,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     disable_progress_bar()  # of loading weights; training keeps its own
     run = settings.load(options.config, options.overrides)
     data = read_labelled(run)  # the gold too: a mistake there shows before hours of training
+    predictor, metrics = carry_out(run, data)
+    print("\n\n".join(table(figures, name) for name, figures in metrics.items()))
+    print(f"\nA sample prediction, from {data.held_out[0].article}:\n")
+    print(prediction_table(_sample(predictor, data.held_out)))
+    print(f"\nThe model, figures and plots are in {run.folder}/")
+    return 0
+
+
+def carry_out(run: Settings, data: Labelled) -> tuple[Predictor, dict[str, Any]]:
+    """Train and measure, and write the run's folder; gives the model and its reports, ``evaluate.score``'s, by what was measured."""
     encoder = load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in data.training))
     count, choosing = len(data.training), len(data.held_out)
     log.info("%s: %d sentences to train on, %d to choose the checkpoint; %s", run.name, count, choosing, encoder.source)
 
     started = time.monotonic()
-    fitted = fit_rounds(run, encoder, data, run.folder / "checkpoints")
+    fitted = fit_stages(run, encoder, data, run.folder / "checkpoints")
     minutes = (time.monotonic() - started) / 60
     predictor = Predictor.of(fitted.model, fitted.tokenizer, run.predict)
-    metrics = {"held-out labels": evaluate(predictor, data.held_out)}
+    metrics = {HELD_OUT: evaluate(predictor, data.held_out)}
     metrics |= {path: evaluate(predictor, examples) for path, examples in data.gold.items()}
+    log.info("trained in %.1f minutes", minutes)
     _write(run, encoder, fitted, data, metrics, minutes)
-    print("\n\n".join(table(figures, name) for name, figures in metrics.items()))
-    print(f"\nA sample prediction, from {data.held_out[0].article}:\n")
-    print(prediction_table(_sample(predictor, data.held_out)))
-    print(f"\nTrained in {minutes:.1f} minutes; model, figures and plots are in {run.folder}/")
-    return 0
+    return predictor, metrics
 
 
 def _sample(predictor: Predictor, held_out: Sequence[Example], sentences: int = 4) -> Prediction:
@@ -77,7 +86,7 @@ def _write(run: Settings, encoder: Encoder, fitted: Fit, data: Labelled, metrics
         "base_model": f"{encoder.source} (licence: {encoder.licence})",
         "settings": dataclasses.asdict(run),
         "licence": run.licence,
-        "data": {"sentences": len(examples), "articles": len({e.article for e in examples}), "corpora": _corpora(examples)},
+        "data": _data(examples),
         "functions": _functions(run),
         "metrics": metrics,
         "best_step": fitted.best_step,
@@ -95,6 +104,15 @@ def _write(run: Settings, encoder: Encoder, fitted: Fit, data: Labelled, metrics
         out.write(files.to_json(report) + "\n")
     with files.write_whole(run.folder / "report.txt") as out:
         out.write("\n\n".join(table(figures, name) for name, figures in metrics.items()) + "\n")
+
+
+def _data(examples: Sequence[Example]) -> dict[str, Any]:
+    return {
+        "sentences": len(examples),
+        "articles": len({example.article for example in examples}),
+        "reviewed": sum(example.claim_by_hand for example in examples),
+        "corpora": _corpora(examples),
+    }
 
 
 def _corpora(examples: Sequence[Example]) -> list[dict[str, Any]]:

@@ -37,7 +37,8 @@ def card(report: Mapping[str, Any], schema: Schema, positions: int) -> str:
     version) and ``data``. The rest is said where it is known, and has no section where it is not:
 
     - ``licence`` of the weights, by its id in https://huggingface.co/docs/hub/repositories-licenses; ``commit``, ``device``, ``minutes``;
-    - in ``data``: ``corpora``, each with ``name``, ``licence`` and ``sentences``;
+    - ``temperature``, by which the claim head was calibrated;
+    - in ``data``: ``corpora``, each with ``name``, ``licence`` and ``sentences``; ``reviewed``, how many sentences were read;
     - ``functions``: one dictionary a labelling function, all with the same keys;
     - ``metrics``: what ``evaluate.score`` gives, by the name of the labels measured on;
     - ``cross_validation``: what ``cross_validate`` writes, figures by name in ``mean`` and ``spread`` and a list of ``seeds``.
@@ -47,7 +48,10 @@ def card(report: Mapping[str, Any], schema: Schema, positions: int) -> str:
     required = {"name": str, "base_model": str, "settings": dict, "versions": dict, "data": dict}
     fields = {name: files.field(dict(report), name, kind, REPORT) for name, kind in required.items()}
     reading = files.field(fields["settings"], "predict", dict, f"{REPORT}, field 'settings'")
-    known = dict.fromkeys(("licence", "commit", "device", "minutes", "functions", "metrics", "cross_validation")) | dict(report)
+    annotate = fields["settings"].get("annotate", {})
+    known = dict.fromkeys(("licence", "commit", "device", "minutes", "temperature", "functions", "metrics", "cross_validation")) | dict(
+        report
+    )
     # plain JSON types: a run in memory still has tuples, which YAML would mark as Python's own
     settings = yaml.safe_dump(_plain(fields["settings"]), allow_unicode=True, sort_keys=False).strip()
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
@@ -61,7 +65,8 @@ def card(report: Mapping[str, Any], schema: Schema, positions: int) -> str:
             "claim_rows": _rows(schema.claims),
             "reading": reading,
             "positions": positions,
-            "label_model": fields["settings"].get("annotate", {}).get("label_model"),
+            "label_model": annotate.get("label_model") if annotate.get("articles") else None,
+            "rounds": fields["settings"].get("self_training", {}).get("rounds"),
             "settings": settings,
         }
     )

@@ -14,14 +14,15 @@ from typing import Any
 from models import files, settings
 from models.encoders import load_encoder
 from models.errors import ArgumentParser, UserError, command
-from models.labels import SPAN_TYPES
+from models.labels import SPAN_TYPES, Schema
 from models.predictor import Predictor
 from models.records import Example, PredictedSentence, read_examples
 from models.scoring import MICRO
 from models.settings import Settings
 
+from .dataset import Labelled
 from .evaluate import score
-from .fit import fit
+from .stages import fit_stages
 
 SEEDS = 3
 
@@ -31,42 +32,60 @@ Read = Callable[[Settings, Sequence[Example], Sequence[Example], Sequence[Exampl
 
 
 def leave_one_out(run: Settings, examples: Sequence[Example], gold: Sequence[Example], seeds: int, read: Read) -> dict[str, Any]:
-    """Score articles that training has not seen: each article of ``gold`` is left out in turn and read by a model trained on the others.
-
-    The article after it (in order, round) chooses the checkpoint. All articles' sentences are scored together, once a seed; gives the
+    """Score articles that training has not seen; see ``left_out``. All articles' sentences are scored together, once a seed; gives the
     figures' mean and standard deviation over the seeds, and each seed's report.
+    """
+    reports = [score(gold, predicted) for predicted in left_out(run, examples, gold, seeds, read)]
+    return summary(reports) | {"seeds": reports}
+
+
+def left_out(run: Settings, examples: Sequence[Example], gold: Sequence[Example], seeds: int, read: Read) -> list[list[PredictedSentence]]:
+    """Each seed's reading of ``gold``: every article of it is left out in turn and read by a model trained on the others' ``examples``.
+
+    The article after it (in order, round) chooses the checkpoint. Raises UserError for too few articles or seeds, and for an article that
+    has no examples.
     """
     if seeds < 1:
         raise UserError(f"--seeds: {seeds} is none; give 1 or more")
     articles = list(dict.fromkeys(example.article for example in gold))
     if len(articles) < 3:
         raise UserError(f"leaving one out needs three articles at least, the gold has {len(articles)}; name more in 'gold'")
-    reports = []
-    for seed in range(run.seed, run.seed + seeds):
-        of_seed = dataclasses.replace(run, seed=seed)
-        order: list[Example] = []
-        predicted: list[PredictedSentence] = []
-        for i, article in enumerate(articles):
-            chooser = articles[(i + 1) % len(articles)]
-            log.info("seed %d: leaving out %s (%d of %d)", seed, article, i + 1, len(articles))
-            unseen = [example for example in gold if example.article == article]
-            training = [example for example in examples if example.article not in (article, chooser)]
-            predicted += read(of_seed, training, [example for example in examples if example.article == chooser], unseen)
-            order += unseen
-        reports.append(score(order, predicted))
-    return {"mean": _over(reports, statistics.fmean), "spread": _over(reports, statistics.pstdev), "seeds": reports}
+    if unlabelled := set(articles) - {example.article for example in examples}:
+        raise UserError(f"leaving one out: article '{min(unlabelled)}' of the gold has no labels to train on; run `python -m annotate`")
+    return [_left_out(dataclasses.replace(run, seed=seed), examples, gold, articles, read) for seed in range(run.seed, run.seed + seeds)]
 
 
-def _over(reports: Sequence[Mapping[str, Any]], summary: Callable[[Sequence[float]], float]) -> dict[str, float]:
-    rows = [_headline(report) for report in reports]
-    return {name: round(summary([row[name] for row in rows]), 4) for name in rows[0]}
+def _left_out(
+    run: Settings, examples: Sequence[Example], gold: Sequence[Example], articles: Sequence[str], read: Read
+) -> list[PredictedSentence]:
+    predicted: dict[int, PredictedSentence] = {}
+    for i, article in enumerate(articles):
+        chooser = articles[(i + 1) % len(articles)]
+        log.info("seed %d: leaving out %s (%d of %d)", run.seed, article, i + 1, len(articles))
+        unseen = {place: example for place, example in enumerate(gold) if example.article == article}
+        training = [example for example in examples if example.article not in (article, chooser)]
+        held_out = [example for example in examples if example.article == chooser]
+        predicted |= zip(unseen, read(run, training, held_out, list(unseen.values())), strict=True)
+    return [predicted[place] for place in range(len(gold))]
 
 
-def _headline(report: Mapping[str, Any]) -> dict[str, float]:
+def summary(reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """The headline figures' ``mean`` and standard deviation, ``spread``, over the reports of several seeds."""
+    return {"mean": _over(reports, statistics.fmean), "spread": _over(reports, statistics.pstdev)}
+
+
+def _over(reports: Sequence[Mapping[str, Any]], statistic: Callable[[Sequence[float]], float]) -> dict[str, float]:
+    rows = [headline(report) for report in reports]
+    return {name: round(statistic([row[name] for row in rows]), 4) for name in rows[0]}
+
+
+def headline(report: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of a report that systems are compared by, by name."""
     return {f"{label} F1": report["spans"][label]["f1"] for label in (*SPAN_TYPES, MICRO)} | {
         "partial micro F1": report["partial"][MICRO]["f1"],
         "claim accuracy": report["claims"]["accuracy"],
         "claim macro-F1": report["claims"]["macro_f1"],
+        "calibration error": report["claims"]["ece"],
         "sentence accuracy": report["sentence_accuracy"],
     }
 
@@ -77,7 +96,7 @@ def train_and_read(
     """Fit on ``training``, choose the checkpoint on ``held_out``, read the sentences of ``unseen``."""
     encoder = load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in training))
     with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(run, encoder, training, held_out, Path(folder))
+        fitted = fit_stages(run, encoder, Labelled(Schema(), training, held_out, gold={}), Path(folder))
     return Predictor.of(fitted.model, fitted.tokenizer, run.predict).read([example.text for example in unseen])
 
 

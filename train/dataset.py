@@ -52,10 +52,9 @@ def read_labelled(run: Settings) -> Labelled:
 
 def trusted(examples: Sequence[Example]) -> list[Example]:
     """The examples, with the weak claims masked where enough are labelled by hand: rules cannot measure what outdoes them."""
-    by_hand = [example.claim is not None and example.claim_scores is None for example in examples]
-    if sum(by_hand) < ENOUGH:
+    if sum(example.claim_by_hand for example in examples) < ENOUGH:
         return list(examples)
-    return [e if hand else replace(e, claim=None, claim_scores=None) for e, hand in zip(examples, by_hand, strict=True)]
+    return [example if example.claim_by_hand else replace(example, claim=None, claim_scores=None) for example in examples]
 
 
 def split_by_article(examples: Sequence[Example], held_out: Sequence[str] = ()) -> tuple[list[Example], list[Example]]:

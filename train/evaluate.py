@@ -13,7 +13,7 @@ from seqeval.scheme import IOB2
 from models.labels import CLAIMS, NO_CLAIM, OUTSIDE, SPAN_TYPES
 from models.predictor import Predictor
 from models.records import Example, PredictedSentence, Range, Span
-from models.scoring import claim_scores, span_scores
+from models.scoring import MICRO, claim_scores, span_scores
 from models.text import words
 
 BINS = 10
@@ -33,7 +33,7 @@ def score(examples: Sequence[Example], read: Sequence[PredictedSentence], span_t
     unsure stretches are left out.
     """
     tagged = [
-        (e, _sure(e.spans or (), e.unsure), _sure(p.spans, e.unsure)) for e, p in zip(examples, read, strict=True) if e.spans is not None
+        (e, sure(e.spans or (), e.unsure), sure(p.spans, e.unsure)) for e, p in zip(examples, read, strict=True) if e.spans is not None
     ]
     gold, predicted = [spans for _, spans, _ in tagged], [spans for _, _, spans in tagged]
     chosen = [p.claim.label if p.claim else None for p in read]
@@ -52,7 +52,14 @@ def score(examples: Sequence[Example], read: Sequence[PredictedSentence], span_t
     }
 
 
-def _sure(spans: Iterable[Span], unsure: Sequence[Range]) -> tuple[Span, ...]:
+def overall(report: Mapping[str, Any]) -> float:
+    """The one figure that chooses: the mean of strict span F1 and claim macro-F1, or the former where no claim was read."""
+    spans, claims = report["spans"][MICRO]["f1"], report["claims"]["macro_f1"]
+    return float((spans + claims) / 2 if report["claims"]["count"] else spans)
+
+
+def sure(spans: Iterable[Span], unsure: Sequence[Range]) -> tuple[Span, ...]:
+    """The spans that touch no unsure stretch: those that count."""
     return tuple(span for span in spans if not any(start < span.end and span.start < end for start, end in unsure))
 
 
@@ -62,7 +69,7 @@ def _sentence_accuracy(examples: Sequence[Example], read: Sequence[PredictedSent
     def exact(example: Example, predicted: PredictedSentence) -> bool:
         claim = predicted.claim.label if predicted.claim else None
         same_claim = example.claim is None or (claim or NO_CLAIM) == example.claim
-        a, b = ({(s.label, s.start, s.end) for s in _sure(spans, example.unsure)} for spans in (example.spans or (), predicted.spans))
+        a, b = ({(s.label, s.start, s.end) for s in sure(spans, example.unsure)} for spans in (example.spans or (), predicted.spans))
         return same_claim and (example.spans is None or a == b)
 
     return round(statistics.fmean(map(exact, examples, read)), 4) if examples else 0.0
@@ -120,3 +127,10 @@ def table(report: Mapping[str, Any], title: str) -> str:
         lines.append(f"claims: accuracy {accuracy:.3f}, macro-F1 {macro_f1:.3f}, calibration error {ece:.3f}")
     lines.append(f"whole sentences {report['sentence_accuracy']:.3f}; seqeval F1 {report['seqeval']['f1']:.3f}")
     return "\n".join(lines)
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, its head the first row, that reads well as it is: columns as wide as their widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])

@@ -6,6 +6,8 @@ Predictor itself, so that what is chosen is what will run.
 
 from __future__ import annotations
 
+import copy
+import functools
 import hashlib
 import json
 import logging
@@ -33,7 +35,7 @@ from models.settings import Settings, TrainSettings
 from .augment import Augmenter
 from .calibrate import calibrate
 from .dataset import Collator, to_dataset
-from .evaluate import evaluate
+from .evaluate import evaluate, overall
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ class JointTrainer(Trainer):
         """Strict span F1, claim macro-F1 and their mean, ``score``, on the held-out articles."""
         report = self.read_held_out()
         spans, claims = report["spans"]["micro"]["f1"], report["claims"]["macro_f1"]
-        metrics = {"score": (spans + claims) / 2 if report["claims"]["count"] else spans, "span_f1": spans, "claim_macro_f1": claims}
+        metrics = {"score": overall(report), "span_f1": spans, "claim_macro_f1": claims}
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -75,15 +77,17 @@ def fit(
     folder: Path,
     schema: Schema | None = None,
     callbacks: Sequence[TrainerCallback] = (),
+    start: GozarehModel | None = None,
 ) -> Fit:
     """Train on ``training``, choose the checkpoint on ``held_out``; checkpoints go to ``folder``.
 
     An interrupted run with the same settings and data goes on from its last checkpoint; checkpoints of other settings or data are
-    deleted first. Raises UserError where there is nothing to train on.
+    deleted first. ``start`` is a network to go on from, in place of new heads over the encoder. Raises UserError where there is nothing to
+    train on.
     """
     schema = schema or Schema()
     set_seed(settings.seed)
-    model = joint_model(encoder.model, schema)
+    model = joint_model(encoder.model, schema) if start is None else copy.deepcopy(start)
     model.config.gozareh = {"format": FORMAT, **asdict(settings.predict)}
     rows = to_dataset(_augmented(settings, training), encoder.tokenizer, schema, settings.predict)
     checkpoint = resumable(folder, fingerprint(settings, encoder.source, training, held_out))
@@ -94,7 +98,7 @@ def fit(
         train_dataset=rows,
         eval_dataset=rows,  # unused: evaluate() reads the held-out sentences; the Trainer asks for one all the same
         processing_class=encoder.tokenizer,
-        optimizers=(torch.optim.AdamW(parameter_groups(model, settings.train)), None),
+        optimizers=(torch.optim.AdamW(parameter_groups(model, settings.train), fused=True), None),
         callbacks=list(callbacks),
         read_held_out=lambda: evaluate(Predictor.of(model, encoder.tokenizer, settings.predict), held_out),
     )
@@ -183,11 +187,16 @@ def parameter_groups(model: GozarehModel, train: TrainSettings) -> list[dict[str
 
 def fingerprint(settings: Settings, source: str, *examples: Sequence[Example]) -> str:
     """What a checkpoint depends on, so that one of other data, settings or code is never taken up again."""
-    folders = (Path(models.__path__[0]), Path(__file__).parent)
-    code = [path.read_text(encoding="utf-8") for folder in folders for path in sorted(folder.glob("*.py"))]
     labels = [[example.to_dict() for example in part] for part in examples]
-    relevant = [asdict(settings), source, labels, code, torch.__version__, transformers.__version__]
+    relevant = [asdict(settings), source, labels, _code(), torch.__version__, transformers.__version__]
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+@functools.cache
+def _code() -> list[str]:
+    """Our code as it is when first asked for, so that a long run is marked by what it runs and not by what is edited meanwhile."""
+    folders = (Path(models.__path__[0]), Path(__file__).parent)
+    return [path.read_text(encoding="utf-8") for folder in folders for path in sorted(folder.glob("*.py"))]
 
 
 def _last_whole(folder: Path) -> str | None:

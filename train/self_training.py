@@ -6,35 +6,13 @@ masked, and what a hand has labelled stays. The student starts from the pretrain
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from models.encoders import Encoder
 from models.labels import CLAIMS
 from models.predictor import Predictor
 from models.records import Example, PredictedSentence, Span
-from models.settings import SelfTrainingSettings, Settings
-
-from .dataset import Labelled
-from .fit import Fit, fit
-
-log = logging.getLogger(__name__)
-
-
-def fit_rounds(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit:
-    """Fit a network on the labels, then as many more as ``self_training.rounds`` says, each on what the one before has read.
-
-    Each round has its own checkpoints in ``folder``, so that an interrupted run goes on in the round it was in.
-    """
-    fitted = fit(run, encoder, data.training, data.held_out, folder / "round-0", data.schema)
-    for number in range(1, run.self_training.rounds + 1):
-        log.info("self-training, round %d of %d", number, run.self_training.rounds)
-        teacher = Predictor.of(fitted.model, fitted.tokenizer, run.predict)
-        training = relabel(teacher, data.training, run.self_training)
-        fitted = fit(run, encoder, training, data.held_out, folder / f"round-{number}", data.schema)
-    return fitted
+from models.settings import SelfTrainingSettings
 
 
 def relabel(teacher: Predictor, examples: Sequence[Example], settings: SelfTrainingSettings) -> list[Example]:
@@ -63,8 +41,7 @@ def _meets(span: Span, others: Sequence[Span]) -> bool:
 
 def softened(example: Example, read: PredictedSentence, trust: float) -> Example:
     """The claim as a mixture: the teacher's distribution weighs ``trust``, the rules' the rest. A hand label stays as it is."""
-    by_hand = example.claim is not None and example.claim_scores is None
-    if by_hand or read.claim is None:
+    if example.claim_by_hand or read.claim is None:
         return example
     rules = example.claim_scores or read.claim.scores
     scores = {label: trust * read.claim.scores[label] + (1 - trust) * rules.get(label, 0.0) for label in CLAIMS}

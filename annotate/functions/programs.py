@@ -11,7 +11,7 @@ from functools import lru_cache
 from models.labels import OUTSIDE, PROGRAM
 
 from .base import Passage, SpanFunction
-from .scanners import DETERMINERS, known_program, not_a_program, office_at, program_at, program_head, quoted_end
+from .scanners import DETERMINERS, kind_end, known_program, not_a_program, office_at, program_at, program_head, quoted_end
 from .words import Words, words_of
 
 Votes = Iterator[tuple[int, int, str]]
@@ -37,7 +37,11 @@ def named_by_head(passage: Passage) -> Votes:
     """A head noun with the complement that singles it out.
 
     Fires: ⟦طرح توانبخشی مبتنی بر جامعه⟧ و ⟦سامانه اشتغال⟧ این سازمان آغاز شد.
+    Fires: با اجرای ⟦طرح مدارس سبز⟧ در استان، ⟦پروژه ساماندهی چهار راه بهار⟧ بود.
+    Fires: ⟦طرح رعد ۵⟧ اجرا شد.
     Not: این طرح و برنامه‌های متنوع اجرا شد.
+    Not: هفت پروژه آب‌رسانی، طرح دیدگاه‌ها و طرح بزرگ مسکن روستا بررسی شد.
+    Not: سامانه متصل شد.
     """
     words = words_of(passage.text)
     for i, end in _programs(words):
@@ -48,7 +52,9 @@ def known_by_name(passage: Passage) -> Votes:
     """Programmes that have one fixed name, and credit lines by note of the budget.
 
     Fires: ⟦تسهیلات تبصره ۱۶⟧ و ⟦مراکز مثبت زندگی⟧ رشد کرد.
+    Fires: ⟦طرح هادی روستایی⟧ در ⟦برنامه‌های پنجم و ششم توسعه⟧ آمد.
     Not: تسهیلات اشتغال و مرکز خدمات بهزیستی رشد کرد.
+    Not: هدفمندی یارانه‌ها و اردوهای راهیان نور بررسی شد.
     """
     words = words_of(passage.text)
     for i, end in _programs(words):
@@ -57,15 +63,20 @@ def known_by_name(passage: Passage) -> Votes:
 
 
 def quoted(passage: Passage) -> Votes:
-    """A head noun and a name in quotation marks; the marks inside the span stay, a closing one at its end stays out.
+    """A head noun, perhaps its kind, and a name in quotation marks; the marks inside the span stay, a closing one at its end stays out.
 
-    Fires: ⟦پویش «مهر ماندگار⟧» آغاز شد.
+    Fires: ⟦پویش «مهر ماندگار⟧» و ⟦طرح ملی «نهال دانش⟧» آغاز شد.
     Not: وزیر گفت: «طرح خوبی است».
     """
     words = words_of(passage.text)
     for i in range(len(words)):
         head = program_head(words, i)
-        if head is None or words[i] == "برنامه" or words[i - 1] in DETERMINERS or (close := quoted_end(words, head)) is None:
+        if (
+            head is None
+            or words[i] == "برنامه"
+            or words[i - 1] in DETERMINERS
+            or (close := quoted_end(words, kind_end(words, head))) is None
+        ):
             continue
         if i not in _in_offices(words) and not not_a_program(words, head, close):
             yield *words.span(i, close), PROGRAM

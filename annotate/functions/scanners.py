@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from models.text import fold
 
-from .base import entries
+from .base import entries, lexicon
 from .words import (
     COMMON_WORDS,
     COUNTRIES,
@@ -180,12 +180,15 @@ def is_eponym(words: Words, i: int) -> bool:
 UNITS = vocabulary("office_units")
 _OFFICE_HEAD = phrases("office_heads")
 _OFFICE_COMPLETE = phrases("offices_complete")
-_INNER = phrase(
+_INNER_NAME = (
     "ولی فقیه|ولی امر|ایمه جمعه|نماز جمعه"
     "|تعاون ?، ?کار و رفاه اجتماعی|علوم ?، ?تحقیقات و فناوری|بهداشت ?، ?درمان و آموزش پزشکی|صنعت ?، ?معدن و تجارت"
     "|میراث فرهنگی ?، ?(?:صنایع ?دستی و گردشگری|گردشگری و صنایع ?دستی)"
     "|پیشگیری از|(?:مبارزه|مقابله) با|(?:حمایت|صیانت|حفاظت|پشتیبانی|نگهداری|مراقبت|حراست|تجلیل) از|نظارت بر|مبتنی بر|متکی بر"
     "|رسیدگی به|کمک به|دسترسی به|امر به معروف|نهی از منکر|برای امور"
+)
+_INNER = phrase(
+    rf"{_INNER_NAME}"
     "|در (?:امور|مجلس|سازمان ملل|سازمان|شورای|هییت|هیات|کمیته|کمیسیون|استان|حوزه|اتحادیه|دولت|آژانس|ستاد|دانشگاه|سپاه|مناطق|بنیاد)"
 )
 _WHOLE = word_set("ولی ائمه نماز")  # their phrases end in words that else end a phrase
@@ -266,14 +269,14 @@ def _named_person(words: Words, i: int) -> bool:
 Joiner = Callable[[Words, int, int], bool]
 
 
-def complement_end(words: Words, i: int, joins: Joiner = _joins, longest: int = 16) -> int:
+def complement_end(words: Words, i: int, joins: Joiner = _joins, longest: int = 16, within: re.Pattern[str] = _INNER) -> int:
     """Index after the ezafe chain of nouns, units and places that begins at word ``i``; ``i`` where there is none.
 
-    ``joins(words, i, k)`` says whether the chain goes on over «و» or a comma at word ``k``.
+    ``joins(words, i, k)`` says whether the chain goes on over «و» or a comma at word ``k``, ``within`` matches what it goes on over else.
     """
     k = i
     while k < min(i + longest, len(words)):
-        inner = words.match(_INNER, k)
+        inner = words.match(within, k)
         if inner is not None and (words[k] in _WHOLE or words[k] in UNITS or not ends_phrase(words, inner)):
             k = inner
         elif (place := place_phrase(words, k)) is not None:
@@ -281,7 +284,10 @@ def complement_end(words: Words, i: int, joins: Joiner = _joins, longest: int = 
         elif words[k] in ("و", "،") and k > i and joins(words, i, k):
             k += 1
         elif (
-            words[k] in _EPONYM_GAP and any(w in _EPONYMS for w in words.forms[max(0, i - 1, k - 4) : k]) and not ends_phrase(words, k + 1)
+            words[k] in _EPONYM_GAP
+            and any(w in _EPONYMS for w in words.forms[max(0, i - 1, k - 4) : k])
+            and not ends_phrase(words, k + 1)
+            and words.match(within, k + 1) is None
         ):
             k = full_name(words, k + 1) or k + 2
         elif (
@@ -352,29 +358,67 @@ def office_at(words: Words, i: int) -> int | None:
 # --- programmes --------------------------------------------------------------------------------------------------------------------
 
 _PROGRAM = phrases("programs")
-_PROGRAM_HEADS = word_set("طرح برنامه سامانه پویش کمپین صندوق پروژه رزمایش نهضت جشنواره اپلیکیشن")
+_PROGRAM_HEADS = word_set("طرح برنامه سامانه پویش کمپین صندوق پروژه رزمایش نهضت جشنواره اپلیکیشن سند نظام درگاه پنجره")
 _FIRST_COMPLEMENT = {
     "برنامه": vocabulary("program_plans"),
-    "صندوق": vocabulary("program_funds"),
     "نهضت": word_set("ملی"),
-    "جشنواره": frozenset(("ملی", "کشوری")),
+    "جشنواره": word_set("ملی کشوری"),
     "رزمایش": word_set("مواسات همدلی کمک مومنانه احسان خدمت مهرورزی همدلانه سراسری بزرگ"),
+    "سند": word_set("تحول راهبردی ملی جامع توسعه آمایش مهندسی سلامت پیشگیری اشتغال گردشگری الگوی آموزش"),
+    "نظام": word_set("جامع هماهنگ ارجاع رتبهبندی مراقبت"),
+    "درگاه": word_set("ملی جامع"),
+    "پنجره": word_set("ملی واحد"),
 }
+_WITH_MORE = word_set("پروژه برنامه سند نظام درگاه پنجره")  # one word does not single them out: «پروژه مسکن», «سند توسعه»
 _CONSTRUCTION = vocabulary("construction")
 _PARLIAMENT = word_set("مجلس کمیسیون فوریت دوفوریتی لایحه صحن بهارستان")
-_ACTIONS = word_set("ارایه اجرا ایجاد افزایش کاهش احداث افتتاح رونمایی نسبت اقدام حدود پرداخت جهت واگذاری")
-_TRAILING = word_set("کشور خود وی مذکور مورد")
-_WITH_CODE = word_set("سامانه طرح")
-_COUNTED = word_set("طرح پروژه برنامه صندوق")
-_GENERIC = vocabulary("generic_complements")
+_CLAUSE_ENDS = frozenset(":؛.»")
+_NEAR = 6  # words
+# What the programme does or is done to, which begins the next phrase; not after «ملی» and «جامع»: «برنامه ملی کاهش …».
+_ACTIONS = word_set(
+    "ارایه اجرا اجرای ایجاد افزایش کاهش احداث افتتاح رونمایی نسبت اقدام حدود پرداخت جهت واگذاری "
+    "تصمیم تعداد میزان امکان هدف تاکنون قصد خواهان روند اقدامات موجب باعث حاکی باهدف پیوست بخشی"
+)
+_LEADS_ON = word_set("ملی جامع")
+_TRAILING = word_set("کشور خود وی مذکور مورد و")
+_COUNTED = word_set("طرح پروژه برنامه صندوق سامانه")
+_COUNTS = word_set("شش هفت هشت نه ده دهها صدها هزاران عنوان فقره دستگاه")
+_ORGANISATIONS = word_set("سازمان وزارت شرکت اداره ادارات بانک بنیاد ستاد شهرداری دانشگاه دولت مجلس وزیر شبکه")
+_KINDS = vocabulary("generic_complements")
+_DESCRIPTIONS = vocabulary("program_descriptions")
+_GENERIC = _KINDS | _DESCRIPTIONS
+_INDEFINITE = word_set("جدیدی تازهای بزرگی مهمی خوبی مناسبی کاملی خاصی متعددی دیگری")
 _NOT_PROGRAM = vocabulary("not_programs")
 _LENDING = phrase(r"تسهیلات (?:تبصره \d+|بند \w+ تبصره \d+)|اعتبارات (?:تبصره|ماده) \d+")
+_NTH = "(?:اول|دوم|سوم|چهارم|پنجم|ششم|هفتم|هشتم)"
 _PLAN = phrase(
-    r"برنامه (?:پنج ?ساله )?(?:اول|دوم|سوم|چهارم|پنجم|ششم|هفتم|هشتم)(?: پنج ?ساله)?(?: (?:توسعه|پیشرفت)(?: کشور)?)?"
+    rf"برنامه ?(?:های )?(?:پنج ?ساله )?{_NTH}(?: پنج ?ساله)?(?:(?: ?، ?{_NTH})? و {_NTH})?"
+    "(?: (?:توسعه|پیشرفت)(?: اقتصادی ?، ?اجتماعی و فرهنگی)?(?: کشور)?)?"
+    "|برنامه پنج ?ساله توسعه(?: کشور)?"
     "|صندوق بیمه اجتماعی کشاورزان ?، ?روستاییان و عشایر"
     r"|سند چشم ?انداز(?: (?:بیست|20) ساله)?|خط (?:123|1480|115)|صدای مشاور(?: 1480)?"
 )
-_LONGEST_PROGRAM = 7
+_SETTINGS = word_set("روستایی شهری عشایری استانی کشوری دانشجویی دانشآموزی")  # they complete a known name: «طرح هادی روستایی»
+# What a name goes on over: «در» is not among it, it says where the programme runs; a measure is: «طرح 10 ساله اشتغال», «چهار راه».
+_IN_NAME = phrase(
+    rf"{_INNER_NAME}|(?:ورود|بازگشت) به|(?:استفاده|بهره ?برداری|بازدید) از|برخورد با|مالیات بر|مشارکت در|(?<=های )بدون"
+    r"|(?:سه|چهار) راه|(?:\d+|دو|سه|چهار|پنج|شش|ده|صد)(?: (?:هزار|میلیون|میلیارد))? ?"
+    r"(?:ساله|روزه|ماهه|گانه|نفره|درصدی|مرحله ?ای|هکتاری|واحدی|کیلومتری|تنی|مگاواتی|تومانی|دلاری)"
+)
+_COPULA = phrase(
+    r"است|نیست(?:ند)?|هست(?:ند)?|ن?بود(?:ه|ند)?|ن?باش(?:د|ند)|ن?خواهد بود|ن?می ?توان(?:د|ند)|(?:ن?می ?)?توانست(?:ه|ند)?|ن?خواهد توانست"
+)
+_PREDICATIVES = word_set("کذب فعال متصل آماده ضروری لازم الزامی مهم موثر موفق مفید کارآمد ناموفق ناتمام ناقص نیازمند مناسب")
+_EDITION = re.compile(r"\d{1,2}")
+_NO_EDITION = frozenset("٪%/")
+_MONTHS = vocabulary("number_months")
+# What is raised and not carried out, with any ending: «طرح دیدگاه‌هایی».
+_RAISED = re.compile(rf"{lexicon('raised_matters')}(?:ها|های|هایی|هایشان|هایش|اتی|ات|ای|ی|ش)?")
+# Nouns in «ی», as no relational adjective ends: «طرح بیابان‌زدایی».
+_NAMES_ALONE = re.compile(
+    "(?:سازی|زدایی|رسانی|گذاری|بندی|یابی|ورزی|گری|گیری|آموزی|پروری|سپاری|بخشی|گزینی|یاری|خوانی|زایی|گستری|سنجی|شماری|ریزی|کاهی)$"
+)
+_LONGEST_PROGRAM = 9
 
 
 def quoted_end(words: Words, i: int, longest: int = 8) -> int | None:
@@ -389,14 +433,29 @@ def program_head(words: Words, i: int) -> int | None:
     return i + 1 if words[i] in _PROGRAM_HEADS else None
 
 
+def kind_end(words: Words, i: int) -> int:
+    """Index after the words from ``i`` on that say what kind a programme is and do not name it: «(طرح) ملی»."""
+    while words[i] in _KINDS:
+        i += 1
+    return i
+
+
 def known_program(words: Words, i: int) -> int | None:
-    """Index after the programme at word ``i`` that has one fixed name."""
-    return max(words.longest(_PROGRAM, i) or 0, words.match(_LENDING, i) or 0, words.match(_PLAN, i) or 0) or None
+    """Index after the programme at word ``i`` that has one fixed name, where it is at home included: «طرح هادی روستایی»."""
+    end = max(words.longest(_PROGRAM, i) or 0, words.match(_LENDING, i) or 0, words.match(_PLAN, i) or 0)
+    return (end + 1 if words[end] in _SETTINGS else end) if end else None
 
 
 def not_a_program(words: Words, i: int, j: int) -> bool:
     """Whether the complement in words ``i`` to ``j - 1`` says that its head noun is a weapon, a bill, a broadcast."""
     return not _NOT_PROGRAM.isdisjoint(words.forms[i:j])
+
+
+def is_counted(words: Words, i: int) -> bool:
+    """Whether the head noun at word ``i`` is one of many of its kind: «این طرح», «۳ پروژه», «هفت پروژه»."""
+    before = words[i - 1]
+    numeral = before in _COUNTS or (before[:1].isdigit() and words[i - 2] != "سال")
+    return before in DETERMINERS or (words[i] in _COUNTED and numeral)
 
 
 @lru_cache(maxsize=4096)
@@ -405,39 +464,72 @@ def program_at(words: Words, i: int) -> int | None:
     if (fixed := known_program(words, i)) is not None:
         return fixed
     head, noun = program_head(words, i), words[i]
-    if head is None or is_verb(words, head) or words[i - 1] in DETERMINERS or (noun in _COUNTED and words[i - 1][:1].isdigit()):
+    if head is None or is_verb(words, head) or is_counted(words, i) or words[i - 1] in _NOT_PROGRAM:
         return None
-    if noun in _WITH_CODE and words[head].isascii() and words[head].isalnum():  # «سامانه 123», «طرح CBR»
+    if words[head].isascii() and (words[head].isalpha() or (noun == "سامانه" and words[head].isdigit())):  # «طرح CBR», «سامانه 123»
         return head + 1
-    end = complement_end(words, head, _joins_program, _LONGEST_PROGRAM)
-    if not _singles_out(words, noun, words.forms[head:end]) or words[i - 1] in _NOT_PROGRAM:
+    end = _program_end(words, head)
+    if noun == "طرح" and _in_parliament(words, i, end):
         return None
-    end = next((k for k in range(head + 1, end) if words[k] in _ACTIONS), end)
-    if end > head + 1 and (is_verb(words, end) or words[end] == "خود"):
+    return end if _singles_out(noun, words.forms[head:end]) else None
+
+
+def _program_end(words: Words, head: int) -> int:
+    """Index after the name that goes on from ``head``, the word after its head noun; ``head`` where none does."""
+    end = complement_end(words, head, _joins_program, _LONGEST_PROGRAM, _IN_NAME)
+    end = next((k for k in range(head + 1, end) if words[k] in _ACTIONS and words[k - 1] not in _LEADS_ON), end)
+    compound_verb = words[end - 1] in _PREDICATE_NOUNS and words[end].isalpha() and is_verb(words, end + 1)  # «ثبت نام کنند»
+    if compound_verb or _begins_predicate(words, end - 1) or words[end] == "خود":
         end -= 1
     while end > head and words[end - 1] in _TRAILING:
         end -= 1
-    return end if end > head else None
+    return end + 1 if end > head and _is_edition(words, end) else max(end, head)
+
+
+def _is_edition(words: Words, i: int) -> bool:
+    """Whether the numeral at word ``i`` belongs to the name before it and counts nothing: «طرح رعد 5 اجرا شد»."""
+    after = words[i + 1]
+    counts = not ends_phrase(words, i + 1) or after in TIME_WORDS or after in _MONTHS or after in _NO_EDITION or after[:1].isdigit()
+    return bool(_EDITION.fullmatch(words[i])) and not counts
+
+
+def _begins_predicate(words: Words, i: int) -> bool:
+    """Whether word ``i`` belongs to the verb after it: «(سامانه) متصل شد», «فعال است»; not «(طرح) اشتغال است», «اشتغال گفت»."""
+    if not is_verb(words, i + 1) or words.match(SPEECH, i + 1) is not None:
+        return False
+    return words.match(_COPULA, i + 1) is None or words[i] in _PREDICATIVES
+
+
+def _in_parliament(words: Words, i: int, end: int) -> bool:
+    """Whether the clause tells of parliament near words ``i`` to ``end - 1``, so that «طرح» is a bill."""
+    before = next((k for k in range(i - 1, -1, -1) if words[k] in _CLAUSE_ENDS), -1)
+    after = next((k for k in range(end, len(words)) if words[k] in _CLAUSE_ENDS), len(words))
+    return not _PARLIAMENT.isdisjoint(words.forms[max(before + 1, i - _NEAR) : min(after, end + _NEAR)])
 
 
 def _joins_program(words: Words, start: int, k: int) -> bool:
     """Whether «و» at word ``k`` joins two parts of a programme's name: what follows is short and begins no phrase of its own."""
+    after = words[k + 1]
+    if words[k] != "و" or after in _ACTIONS | _GROUPS | _PROGRAM_HEADS | _ORGANISATIONS or office_head(words, k + 1) is not None:
+        return False
     if _joins(words, start, k):
         return True
-    after = words[k + 1]
-    if words[k] != "و" or after in _ACTIONS or after in _GROUPS or after in _PROGRAM_HEADS or office_head(words, k + 1) is not None:
-        return False
     return not (ends_phrase(words, k + 1) or _is_closed(words, start, k)) and any(ends_phrase(words, m) for m in range(k + 2, k + 5))
 
 
-def _singles_out(words: Words, noun: str, complement: tuple[str, ...]) -> bool:
-    """Whether a complement makes one public programme of a head noun, and no bill, weapon, building or programme of any kind."""
+def _singles_out(noun: str, complement: tuple[str, ...]) -> bool:
+    """Whether a complement makes one public programme of a head noun, and no weapon, building or programme of any kind."""
     if not complement or (noun in _FIRST_COMPLEMENT and complement[0] not in _FIRST_COMPLEMENT[noun]):
         return False
-    if noun == "پروژه" and (len(complement) < 2 or not _CONSTRUCTION.isdisjoint(complement[:2])):
+    if (
+        complement[0] in _DESCRIPTIONS | _PREDICATIVES
+        or complement[-1] in _INDEFINITE
+        or _RAISED.fullmatch(complement[0])
+        or (noun in _WITH_MORE and len(complement) < 2)
+    ):
         return False
-    if noun == "طرح" and not _PARLIAMENT.isdisjoint(words.forms):  # a bill
+    if noun == "پروژه" and not _CONSTRUCTION.isdisjoint(complement[:2]):
         return False
-    adjective = len(complement) == 1 and noun in _COUNTED and complement[0].endswith("ی") and complement[0] not in _SURNAMES
-    generic = all(word in _GENERIC or word in PLACES for word in complement)
+    adjective = len(complement) == 1 and noun in _COUNTED and complement[0].endswith("ی") and not _NAMES_ALONE.search(complement[0])
+    generic = all(word in _GENERIC or word in PLACES for word in complement) and not (complement[0] == "جامع" and complement[-1] in PLACES)
     return _NOT_PROGRAM.isdisjoint(complement) and not adjective and not generic

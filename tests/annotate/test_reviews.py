@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from annotate.reviews import digest, read_reviews, reviewed
+from annotate.reviews import read_reviews, reviewed
 from models.errors import UserError
-from models.records import Example, Span
+from models.records import Example, Span, digest
 
 TEXT = "طرح ملی مسکن در سه استان آغاز شد"
 WEAK = Example("a-1", TEXT, (Span("PROGRAM", 4, 12, "ملی مسکن"), Span("NUMBER", 16, 18, "سه")), "POLICY", {"POLICY": 1.0})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
 
 import pytest
 
@@ -13,20 +11,6 @@ from models.predict import main as predict
 from models.records import read_examples
 from train.__main__ import main as train
 from train.cross_validate import main as cross_validate
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def workplace(tmp_path, monkeypatch, tiny_encoder, tiny_tokenizer):
-    """A folder with the seeds, the configurations and a tiny encoder, where runs/ is written."""
-    shutil.copytree(ROOT / "seeds", tmp_path / "seeds")
-    shutil.copytree(ROOT / "configs", tmp_path / "configs")
-    tiny_encoder.save_pretrained(tmp_path / "encoder")
-    tiny_tokenizer.save_pretrained(tmp_path / "encoder")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
 
 CONFIG = ["--config", "configs/tiny.yaml", "encoder.source=encoder", "encoder.trim=false", "predict.overlap=16", "predict.window=64"]
 
@@ -39,7 +23,9 @@ def test_from_seeds_to_a_prediction(workplace, capsys):
     assert "A sample prediction" in out
     report = json.loads((workplace / "runs/tiny/report.json").read_text(encoding="utf-8"))
     assert report["data"]["corpora"] == [{"name": "seeds/articles", "licence": "none stated", "sentences": 61}]
-    assert {path.name for path in (workplace / "runs/tiny/plots").iterdir()} == {"confusion.png", "learning_curve.png", "f1_by_label.png"}
+    assert {path.name for path in (workplace / "runs/tiny/plots").iterdir()} == {
+        f"{name}.png" for name in ("confusion", "coverage", "f1_by_label", "learning_curve", "reliability")
+    }
 
     article = next((workplace / "seeds/articles").glob("001*"))
     assert predict(["--input", str(article), "--model", "runs/tiny/published", "--format", "jsonl", "--device", "cpu"]) == 0
