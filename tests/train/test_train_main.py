@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from annotate.__main__ import main as annotate
 from models.predict import main as predict
-from models.records import read_examples
+from models.records import digest, read_examples
 from train.__main__ import main as train
 from train.cross_validate import main as cross_validate
 
@@ -60,3 +61,18 @@ def test_a_mistake_is_one_line_and_exit_2(workplace, capsys, arguments, message)
     assert message in error
     assert error.count("\n") == 1
     assert not (workplace / "runs").exists()
+
+
+def test_what_was_read_trains_last_and_is_told_on_the_card(workplace):
+    gold = [example for example in read_examples("seeds/gold.jsonl") if example.claim]
+    reviews = [{"sentence": digest(example.text), "claim": example.claim} for example in gold]
+    Path("reviews.jsonl").write_text("\n".join(map(json.dumps, reviews)), encoding="utf-8")
+    assert annotate(["--config", "configs/tiny.yaml", "annotate.reviews=[reviews.jsonl]", "annotate.review_weight=2"]) == 0
+    assert train([*CONFIG, "review.epochs=1", "self_training.rounds=1"]) == 0
+    folders = {str(path.parent.relative_to("runs/tiny/checkpoints")) for path in Path("runs/tiny/checkpoints").rglob("fingerprint")}
+    assert folders == {"round-0", "round-0/reviewed", "round-1", "round-1/reviewed"}
+    report = json.loads(Path("runs/tiny/report.json").read_text(encoding="utf-8"))
+    assert report["data"]["reviewed"] > 50
+    card = Path("runs/tiny/published/README.md").read_text(encoding="utf-8")
+    assert f"{report['data']['reviewed']} were also read one by one" in card
+    assert "trained anew, 1 time," in card
