@@ -10,12 +10,13 @@ BIN := $(VENV)/bin
 # a GPU that torch would see: nvidia-smi lists one and CUDA_VISIBLE_DEVICES does not hide all
 GPU := $(shell [ "$${CUDA_VISIBLE_DEVICES-all}" = "" ] || [ "$${CUDA_VISIBLE_DEVICES-all}" = "-1" ] || nvidia-smi -L 2>/dev/null | grep -c GPU | grep -v '^0$$')
 CONFIG ?= configs/$(if $(GPU),parsbert,compact).yaml
+VERSIONS ?= 5.0 5.10 5.23
 NAME := $(basename $(notdir $(CONFIG)))
 RUN := runs/$(NAME)
 # the files that the run's articles are in, so that a new one is labelled too
 ARTICLES := $(shell find -H $$(sed -n 's/^ *articles: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ') seeds/articles -type f 2>/dev/null | sort -u)
 
-.PHONY: help setup annotate train evaluate compare predict publish corpora release lint test clean
+.PHONY: help setup annotate train evaluate compare predict publish corpora release doors lint test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,7 +26,7 @@ setup: $(VENV)/.installed ## install everything into .venv
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[compact,corpora,html,dev]'
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[compact,corpora,html,onnx,dev]'
 	@touch $@
 
 annotate: $(RUN)/weak.jsonl ## label the articles weakly and report on each labelling function
@@ -50,8 +51,10 @@ compare: $(RUN)/weak.jsonl ## rules, label models and students in one table; mor
 predict: $(VENV)/.installed ## read the first seed article with the published model
 	$(BIN)/predict --input $(firstword $(sort $(wildcard seeds/articles/*.txt)))
 
-publish: $(RUN)/report.json ## replace models/published/NAME by this run's model
+publish: $(RUN)/report.json ## replace models/published/NAME by this run's model; onto the hub with PUSH_TO=OWNER/NAME, REVISION=TAG
 	$(BIN)/python -m train.publish $(RUN) --to models/published/$(NAME)
+	$(BIN)/python -m train.publish --verify models/published/$(NAME)
+	$(if $(PUSH_TO),$(BIN)/python -m train.publish models/published/$(NAME) --push-to $(PUSH_TO) $(REVISION:%=--revision %))
 
 corpora: $(VENV)/.installed ## fetch the public text of configs/corpora.yaml into corpora/ (60 MB)
 	$(BIN)/python -m annotate.fetch
@@ -60,6 +63,10 @@ release: ## train the published model anew: seeds and the licensed news in corpo
 	@test -e corpora || { echo 'error: corpora: no such folder; run make corpora' >&2; exit 2; }
 	$(MAKE) train CONFIG=configs/compact-news.yaml
 	$(BIN)/python -m train.publish runs/compact-news --to models/published/compact
+	$(BIN)/python -m train.publish --verify models/published/compact
+
+doors: $(VENV)/.installed ## every way to call a published folder, under VERSIONS="5.0 5.10 5.23" of transformers; DIR=FOLDER for another than a tiny one
+	$(BIN)/python tests/doors/doors.py $(DIR) --versions $(VERSIONS) --json .doors/table.json
 
 lint: $(VENV)/.installed ## ruff and mypy
 	$(BIN)/ruff check .

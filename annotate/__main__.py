@@ -8,13 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from datasets import disable_progress_bars  # type: ignore[attr-defined]
+
 from models import settings
 from models.errors import ArgumentParser, UserError, command
 from models.records import Article, Example, read_examples, write_examples
-from models.settings import AnnotateSettings
+from models.settings import AnnotateSettings, Settings
 from models.text import fold
 
-from . import label_model, report
+from . import label_model, publish, report
 from .articles import read_articles, sentences_of
 from .functions.base import any_of
 from .label_model import Ballot
@@ -30,14 +32,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--articles", nargs="+", metavar="PATH", help="files (.txt, .jsonl, .html) or folders, in place of the config's")
     parser.add_argument("--output", metavar="FILE", help="weak labels as JSONL, in place of the config's; annotation.json goes beside them")
     parser.add_argument("--gold", metavar="FILE", help="hand labels to measure on, in place of the config's")
+    parser.add_argument("--publish", metavar="FOLDER", help="write the labels there too, as a data set that datasets.load_dataset opens")
+    parser.add_argument(
+        "--publish-unlicensed",
+        action="store_true",
+        help="with --publish: also the text of articles that state no licence, left out otherwise",
+    )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change, such as annotate.limit=100")
     arguments = parser.parse_args(argv)
-    run = settings.load(arguments.config, arguments.overrides).annotate
+    if arguments.publish_unlicensed and not arguments.publish:
+        parser.error("--publish-unlicensed goes with --publish FOLDER")
+    all_settings = settings.load(arguments.config, arguments.overrides)
+    run = all_settings.annotate
     output = Path(arguments.output or run.output)
     gold_path = arguments.gold or run.gold
     gold = read_examples(gold_path) if gold_path else []
     reviews = read_reviews(run.reviews)
 
+    if arguments.publish:
+        publish.check_place(Path(arguments.publish))  # before all the work
     articles = select(arguments.articles or run.articles, run)
     ballots = [ballot for article in _counted(articles) for ballot in vote(list(sentences_of(article)))]
     model = label_model.fit(run.label_model, ballots)
@@ -54,7 +67,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     scores = report.gold_scores(gold, [*examples, *(label_model.example(ballot, model) for ballot in unread)]) if gold else None
     report.write_report(output.with_name("annotation.json"), rows, len(ballots) + len(unread), scores)
     print(report.table(rows, scores))
+    if arguments.publish:
+        _publish(Path(arguments.publish), examples, gold, all_settings, unlicensed=arguments.publish_unlicensed)
     return 0
+
+
+def _publish(folder: Path, examples: Sequence[Example], gold: Sequence[Example], run: Settings, *, unlicensed: bool) -> None:
+    disable_progress_bars()
+    splits = publish.split(examples, gold, unlicensed=unlicensed)
+    publish.publish(splits, folder, name=run.name, label_model=run.annotate.label_model)
+    sizes = ", ".join(f"{name} {len(chosen)}" for name, chosen in splits.examples.items())
+    left_out = f"; {splits.unlicensed} articles without a stated licence left out" if splits.unlicensed else ""
+    print(f"{folder}: published, sentences: {sizes}{left_out}", file=sys.stderr)
 
 
 def select(paths: Sequence[str], run: AnnotateSettings) -> list[Article]:

@@ -25,8 +25,9 @@ from models.records import Example, Prediction
 from models.render import table as prediction_table
 from models.settings import Settings
 
+from .bootstrap import claim_counts, interval, span_counts
 from .dataset import Labelled, read_labelled
-from .evaluate import evaluate, table
+from .evaluate import evaluate, score, table
 from .fit import Fit
 from .plots import plot
 from .publish import publish
@@ -67,10 +68,22 @@ def carry_out(run: Settings, data: Labelled) -> tuple[Predictor, dict[str, Any]]
     minutes = (time.monotonic() - started) / 60
     predictor = Predictor.of(fitted.model, fitted.tokenizer, run.predict)
     metrics = {HELD_OUT: evaluate(predictor, data.held_out)}
-    metrics |= {path: evaluate(predictor, examples) for path, examples in data.gold.items()}
+    metrics |= {path: evaluate_gold(predictor, examples) for path, examples in data.gold.items()}
     log.info("trained in %.1f minutes", minutes)
     _write(run, encoder, fitted, data, metrics, minutes)
     return predictor, metrics
+
+
+def evaluate_gold(predictor: Predictor, gold: Sequence[Example]) -> dict[str, Any]:
+    """The figures of ``evaluate.score`` and the 95 % ``interval`` of two of them, [low, high]: ``spans``, strict micro-F1, and, where the
+    gold has claims, ``claims``, macro-F1.
+    """
+    read = predictor.read([example.text for example in gold])
+    figures = score(gold, read, predictor.schema.span_types)
+    counts = {"spans": span_counts(gold, read, predictor.schema.span_types)}
+    if figures["claims"]["count"]:
+        counts["claims"] = claim_counts(gold, read)
+    return figures | {"interval": {name: list(interval(of)) for name, of in counts.items()}}
 
 
 def _sample(predictor: Predictor, held_out: Sequence[Example], sentences: int = 4) -> Prediction:

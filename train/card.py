@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from models import files
 from models.labels import Schema
 
-TEMPLATE = Path(__file__).with_name("card.md")
+TEMPLATE = Path(__file__).with_name("card.md").read_text(encoding="utf-8")  # now, so that a run of hours ends with the card of its start
 REPORT = "the run's report"
+UNKNOWN = "unknown"  # what a run outside a checkout says of its commit
 
 MEANINGS = {
     "PERSON": ("the name of one human being, titles left out", "«سید مرتضی حسینی»، «حسینی»"),
@@ -40,7 +41,7 @@ def card(report: Mapping[str, Any], schema: Schema, positions: int) -> str:
     - ``temperature``, by which the claim head was calibrated;
     - in ``data``: ``corpora``, each with ``name``, ``licence`` and ``sentences``; ``reviewed``, how many sentences were read;
     - ``functions``: one dictionary a labelling function, all with the same keys;
-    - ``metrics``: what ``evaluate.score`` gives, by the name of the labels measured on;
+    - ``metrics``: what ``evaluate.score`` gives, by the name of the labels measured on, and the ``interval`` of two of its figures;
     - ``cross_validation``: what ``cross_validate`` writes, figures by name in ``mean`` and ``spread`` and a list of ``seeds``.
 
     Raises UserError for a field that is missing.
@@ -49,13 +50,12 @@ def card(report: Mapping[str, Any], schema: Schema, positions: int) -> str:
     fields = {name: files.field(dict(report), name, kind, REPORT) for name, kind in required.items()}
     reading = files.field(fields["settings"], "predict", dict, f"{REPORT}, field 'settings'")
     annotate = fields["settings"].get("annotate", {})
-    known = dict.fromkeys(("licence", "commit", "device", "minutes", "temperature", "functions", "metrics", "cross_validation")) | dict(
-        report
-    )
-    # plain JSON types: a run in memory still has tuples, which YAML would mark as Python's own
+    optional = ("licence", "commit", "device", "minutes", "temperature", "functions", "metrics", "cross_validation")
+    known = dict.fromkeys(optional) | {name: value for name, value in report.items() if value != UNKNOWN}
+    # plain JSON types: a run in memory still has tuples, which YAML would mark as Python's own; what is not set is left out
     settings = yaml.safe_dump(_plain(fields["settings"]), allow_unicode=True, sort_keys=False).strip()
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    text = environment.from_string(TEMPLATE).render(
         known
         | {
             "metadata": _metadata(known, schema).to_yaml(),
@@ -76,7 +76,7 @@ def card(report: Mapping[str, Any], schema: Schema, positions: int) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item) for key, item in value.items() if item not in (None, "", (), [])}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
@@ -110,28 +110,33 @@ def _on_the_hub(name: str) -> bool:
 
 
 def _results(known: Mapping[str, Any]) -> Iterator[EvalResult]:
-    """The figures in the hub's ``model-index`` form."""
+    """The figures in the hub's ``model-index`` form; it has no place for intervals but a metric's ``args``."""
     spans, claims = "token-classification", "text-classification"
     for gold, scores in (known["metrics"] or {}).items():
-        micro = scores.get("spans", {}).get("micro", {})
-        yield from _result(gold, spans, {f"strict span {name}": micro.get(name) for name in ("precision", "recall", "f1")})
+        micro, intervals = scores.get("spans", {}).get("micro", {}), scores.get("interval", {})
+        yield from _result(
+            gold, spans, {f"strict span {name}": micro.get(name) for name in ("precision", "recall", "f1")}, intervals.get("spans")
+        )
         if (judged := scores.get("claims")) and judged.get("count", 1):
-            yield from _result(gold, claims, {"claim accuracy": judged["accuracy"], "claim macro f1": judged["macro_f1"]})
+            figures = {"claim accuracy": judged["accuracy"], "claim macro f1": judged["macro_f1"]}
+            yield from _result(gold, claims, figures, intervals.get("claims"))
     if known["cross_validation"]:
         mean = known["cross_validation"]["mean"]
         yield from _result("leave one article out", spans, {"strict span f1": mean.get("micro F1")})
         yield from _result("leave one article out", claims, {"claim macro f1": mean.get("claim macro-F1")})
 
 
-def _result(gold: str, task: str, figures: Mapping[str, float | None]) -> Iterator[EvalResult]:
-    """``figures`` are named by what they measure and, last, the hub's id of the metric."""
+def _result(gold: str, task: str, figures: Mapping[str, float | None], interval: Sequence[float] | None = None) -> Iterator[EvalResult]:
+    """``figures`` are named by what they measure and, last, the hub's id of the metric; ``interval`` is of the F1 among them."""
     for name, value in figures.items():
         if value is not None:
+            metric = name.rpartition(" ")[2]
             yield EvalResult(
                 task_type=task,
                 dataset_type=re.sub(r"\W+", "-", gold),  # an id: figures of one id are taken for one data set's, whatever its name
                 dataset_name=gold,
-                metric_type=name.rpartition(" ")[2],
+                metric_type=metric,
                 metric_name=name,
                 metric_value=value,
+                metric_args={"confidence_level": 0.95, "low": interval[0], "high": interval[1]} if interval and metric == "f1" else None,
             )

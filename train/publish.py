@@ -3,6 +3,7 @@
     config.json                     stock BertForTokenClassification; ``auto_map`` leads to the joint class
     model.safetensors.index.json    -> encoder.safetensors, span_head.safetensors, claim_head.safetensors (16-bit floats)
     tokenizer files, README.md, the Python files that the joint class and the pipeline need
+    SHA256SUMS                      checksums of all the rest (see ``checksums``)
     claim/                          stock BertForSequenceClassification: its head, tokenizer files, a link to the same encoder
 
 The link is relative and stays inside the folder. An index may also name "../encoder.safetensors" on a disk, but not on the hub, where a
@@ -11,6 +12,7 @@ link becomes a real file.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import contextlib
 import copy
@@ -20,6 +22,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +39,10 @@ from models.errors import ArgumentParser, UserError, command
 from models.labels import Schema
 from models.modeling import GozarehModel
 
+from . import checksums
 from .card import card
+from .export import export_onnx
+from .push import Push
 
 ENCODER, SPAN_HEAD, CLAIM_HEAD = "encoder.safetensors", "span_head.safetensors", "claim_head.safetensors"
 AGAIN = "train the run again"
@@ -74,7 +80,9 @@ def publish(
         (new / "README.md").write_text(text, encoding="utf-8")
         if export:
             export(new)
+        checksums.write(new)
         check(new, model)
+        checksums.verify(new)
         _swap(new, folder, old)
 
 
@@ -113,10 +121,12 @@ def write(model: GozarehModel, tokenizer: PreTrainedTokenizerBase, folder: Path,
     """All of the folder but its card: weights, configurations, tokenizer files, code. ``reading`` is as in ``models.predictor.Reading``."""
     config, schema = model.config, model.schema
     weights = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in model.state_dict().items()}
+    if lost := [name for name, tensor in weights.items() if not tensor.isfinite().all()]:
+        raise UserError(f"{folder.name}: 16 bits cannot hold {lost[0]}; train with smaller steps")
     encoder = {name: tensor for name, tensor in weights.items() if name.startswith("bert.")}
     claim_head = {name: tensor for name, tensor in weights.items() if name.startswith("claim_classifier.")}
     span_head = {name: tensor for name, tensor in weights.items() if name.startswith("classifier.")}
-    tokenizer = _at_rest(tokenizer, config.max_position_embeddings)
+    tokenizer = _at_rest(tokenizer, reading["window"])
 
     parts = {ENCODER: encoder, SPAN_HEAD: span_head} | ({CLAIM_HEAD: claim_head} if claim_head else {})
     _write_weights(folder, parts)
@@ -134,14 +144,17 @@ def write(model: GozarehModel, tokenizer: PreTrainedTokenizerBase, folder: Path,
         tokenizer.save_pretrained(claim)
 
 
-def _at_rest(tokenizer: PreTrainedTokenizerBase, positions: int) -> PreTrainedTokenizerBase:
-    """A copy without the traces of its loading and of its last call, which would be saved, and with a length that the encoder can read."""
+def _at_rest(tokenizer: PreTrainedTokenizerBase, window: int) -> PreTrainedTokenizerBase:
+    """A copy without the traces of its loading and of its last call, which would be saved, and as long as a window.
+
+    So a stock pipeline with a stride reads a text in windows of the length that ``predict`` reads, which is what the network was made for.
+    """
     tokenizer = copy.deepcopy(tokenizer)
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
     for how_it_was_loaded in ("is_local", "local_files_only"):
         tokenizer.init_kwargs.pop(how_it_was_loaded, None)
-    tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
+    tokenizer.model_max_length = window
     return tokenizer
 
 
@@ -168,7 +181,11 @@ def _joint_config(config: BertConfig, schema: Schema, reading: Mapping[str, Any]
             "architectures": ["BertForTokenClassification"],
             "dtype": "float32",  # of the network; the files hold 16 bits
             "gozareh": {"format": FORMAT} | dict(reading),
-            "auto_map": {"AutoConfig": "modeling.GozarehConfig", "AutoModel": "modeling.GozarehModel"},
+            "auto_map": {
+                "AutoConfig": "modeling.GozarehConfig",
+                "AutoModel": "modeling.GozarehModel",
+                "AutoModelForSequenceClassification": "modeling.ClaimsElsewhere",
+            },
         }
     )
 
@@ -250,21 +267,59 @@ def _quiet() -> Iterator[None]:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Publish the model that a run has trained, with a card of all that the run has measured."""
-    parser = ArgumentParser(prog="python -m train.publish", description=main.__doc__)
-    parser.add_argument("run", type=Path, help="a run's folder, which holds published/ and report.json")
-    parser.add_argument("--to", type=Path, help="the folder to write (default: models/published/NAME)")
-    options = parser.parse_args(argv)
-    report = files.read_json(options.run / "report.json", AGAIN)
-    if (options.run / "cross_validation.json").is_file():
-        report["cross_validation"] = files.read_json(options.run / "cross_validation.json", AGAIN)
-    engine, tokenizer, _, _ = open_model(options.run / "published", "cpu", "torch")
-    assert isinstance(engine, TorchEngine)
-    folder = options.to or CODE / "published" / options.run.resolve().name
-    publish(engine.model, tokenizer, folder, report=report)
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    print(f"{folder}: published, {size / 1e6:.1f} MB; its card is {folder / 'README.md'}")
+    """Publish the model that a run has trained, with a card of all that the run has measured; push it to the hub; check a folder."""
+    options = _options(argv)
+    if options.verify:
+        print(f"{options.verify}: {len(checksums.verify(options.verify))} files, all as {checksums.NAME} has them")
+        return 0
+    folder = options.folder if options.published else options.to or CODE / "published" / options.folder.resolve().name
+    with tempfile.TemporaryDirectory() as scratch:
+        if options.dry_run and not options.published:
+            folder = Path(scratch) / folder.name
+        push = Push(folder, options.push_to, options.revision, options.private) if options.push_to else None  # first: it may be refused
+        if not options.published:
+            publish_run(options.folder, folder, onnx=options.onnx)
+        if push and options.dry_run:
+            print(push.listing())
+            return 0
+    if not options.published:
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+        print(f"{folder}: published, {size / 1e6:.1f} MB; its card is {folder / 'README.md'}, its checksums {checksums.NAME}")
+    if push:
+        print(f"{folder}: pushed, {push.send()}")
     return 0
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command's options, and ``published``: whether ``folder`` is a published one and not a run."""
+    parser = ArgumentParser(prog="python -m train.publish", description=main.__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, metavar="RUN|FOLDER", help="a run, or, to push it, a published folder")
+    parser.add_argument("--to", type=Path, metavar="FOLDER", help="the folder to write (default: models/published/NAME)")
+    parser.add_argument("--onnx", action="store_true", help="with a run: also write its ONNX graph, 8-bit (needs the extra onnx)")
+    parser.add_argument("--verify", type=Path, metavar="FOLDER", help="check a published folder's files against its SHA256SUMS, no more")
+    parser.add_argument("--push-to", metavar="OWNER/NAME", help="the hub's model repository to send it to; made where there is none")
+    parser.add_argument("--revision", metavar="TAG", help="with --push-to: a tag for the commit")
+    parser.add_argument("--private", action="store_true", help="with --push-to: a new repository is private, a public one refused")
+    parser.add_argument("--dry-run", action="store_true", help="with --push-to: list what would be sent, write and send nothing")
+    options = parser.parse_args(argv)
+    if (options.folder is None) == (options.verify is None):
+        parser.error("name a run or a published folder, or one to --verify")
+    if not options.push_to and (options.revision or options.private or options.dry_run):
+        parser.error("--revision, --private and --dry-run go with --push-to")
+    options.published = options.folder is not None and (options.folder / "config.json").is_file()
+    if options.published and (options.to or options.onnx or not options.push_to):
+        parser.error(f"{options.folder}: is published already; --push-to sends it as it is")
+    return options
+
+
+def publish_run(run: Path, folder: Path, *, onnx: bool = False) -> None:
+    """Publish a run's model, with its ONNX graph if asked. Raises UserError for a run that is not whole; see ``publish``."""
+    report = files.read_json(run / "report.json", AGAIN)
+    if (run / "cross_validation.json").is_file():
+        report["cross_validation"] = files.read_json(run / "cross_validation.json", AGAIN)
+    engine, tokenizer, _, _ = open_model(run / "published", "cpu", "torch")
+    assert isinstance(engine, TorchEngine)
+    publish(engine.model, tokenizer, folder, report=report, export=partial(export_onnx, engine.model) if onnx else None)
 
 
 if __name__ == "__main__":

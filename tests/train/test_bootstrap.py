@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.labels import CLAIMS
 from models.records import Claim, PredictedSentence, read_examples
-from train.bootstrap import _figure, claim_counts, gain, span_counts
+from train.bootstrap import _figure, claim_counts, gain, interval, span_counts
 from train.evaluate import score
 
 GOLD = read_examples("seeds/gold.jsonl")
@@ -50,6 +50,19 @@ def test_a_clear_gain_is_above_0_and_a_loss_below(count):
 def test_the_seed_decides_the_draws():
     pair = [span_counts(GOLD, RIGHT)], [span_counts(GOLD, WORSE)]
     assert gain(*pair, draws=700) == gain(*pair, draws=700) != gain(*pair, draws=700, seed=1)
+
+
+@pytest.mark.parametrize("count", [span_counts, claim_counts])
+def test_the_interval_of_a_figure_is_around_it_and_of_a_perfect_one_nothing(count):
+    low, high = interval(count(GOLD, WORSE))
+    assert 0 < low < _figure(np.ones((1, len(GOLD))), [count(GOLD, WORSE)]).item() < high < 1
+    assert interval(count(GOLD, RIGHT)) == (1, 1)
+    assert (low, high) == interval(count(GOLD, WORSE)) != interval(count(GOLD, WORSE), seed=1)
+
+
+def test_the_interval_narrows_with_more_sentences():
+    few, many = (interval(span_counts(GOLD * n, WORSE * n)) for n in (1, 4))
+    assert few[0] < many[0] < many[1] < few[1]
 
 
 def test_a_systems_figure_is_the_mean_of_its_seeds():

@@ -1,7 +1,9 @@
 """The card reads back with its metadata, opens with the right calls, and says nothing that the run does not know."""
 
 import pytest
+import yaml
 from huggingface_hub import ModelCard
+from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from models.errors import UserError
 from models.labels import Schema
@@ -28,6 +30,7 @@ REPORT = {
             "sentences": 12,
             "spans": {"PERSON": SCORE, "micro": SCORE},
             "claims": {"accuracy": 0.75, "macro_f1": 0.7, "ece": 0.05, "count": 9},
+            "interval": {"spans": [0.25, 0.5], "claims": [0.6, 0.8]},
         }
     },
     "cross_validation": {
@@ -36,7 +39,8 @@ REPORT = {
         "seeds": [{}, {}, {}],
     },
 }
-OPTIONAL = ("licence", "commit", "device", "minutes", "functions", "metrics", "cross_validation")
+REPORT |= {"temperature": 1.25, "python": "3.13.1"}
+OPTIONAL = ("licence", "commit", "device", "minutes", "functions", "metrics", "cross_validation", "temperature", "python")
 
 
 def without(*names):
@@ -65,6 +69,45 @@ def test_the_figures_read_back_as_model_index():
     }
 
 
+def test_intervals_stand_beside_their_figures_and_read_back():
+    found = {(r.dataset_name, r.task_type): r.metric_args for r in metadata(REPORT).eval_results if r.metric_type == "f1"}
+    assert found == {
+        ("seeds", "token-classification"): {"confidence_level": 0.95, "low": 0.25, "high": 0.5},
+        ("seeds", "text-classification"): {"confidence_level": 0.95, "low": 0.6, "high": 0.8},
+        ("leave one article out", "token-classification"): None,
+        ("leave one article out", "text-classification"): None,
+    }
+    assert "F1 of all spans 0.250 to 0.500, macro F1 of claims 0.600 to 0.800." in card(REPORT, Schema(), 64)
+
+
+def test_the_metadata_is_as_the_library_itself_writes_it():
+    """All of the hub's check that needs no hub: the library parses the card, and writes the same metadata from what it has parsed."""
+    text = card(REPORT, Schema(), 64)
+    parsed = ModelCard(text)
+    assert str(parsed) == text
+    name, results = model_index_to_eval_results(yaml.safe_load(parsed.data.to_yaml())["model-index"])
+    assert (name, results) == ("tiny", parsed.data.eval_results)
+
+
+def test_calibration_is_told_where_claims_are_read():
+    text = card(REPORT, Schema(), 64)
+    assert "divided by 1.25" in text
+    assert "0.050 on seeds." in text
+    assert "## Calibration" not in card(without("metrics", "temperature"), Schema(), 64)
+    assert "## Calibration" not in card(REPORT, Schema(claims=()), 64)
+
+
+def test_a_commit_that_is_not_known_is_not_named():
+    assert "unknown" not in card(REPORT | {"commit": "unknown"}, Schema(), 64).lower()
+
+
+def test_the_committed_template_serves_a_report_of_any_age():
+    bare = {"sentences": 12, "spans": {"micro": SCORE}}
+    text = card(without(*OPTIONAL) | {"metrics": {"seeds": bare}, "data": {}}, Schema(), 64)
+    assert "**seeds**, 12 sentences" in text
+    assert "interval" not in text
+
+
 @pytest.mark.parametrize("name", ["runs/encoder of mine", "tests/train", "offline:multilingual-e5-small"])
 def test_an_encoder_that_is_not_on_the_hub_is_named_in_the_text_alone(name):
     assert metadata(REPORT | {"base_model": name}).base_model is None
@@ -80,7 +123,7 @@ def test_an_encoder_from_elsewhere_has_the_hub_name_of_the_settings():
 @pytest.mark.parametrize("claims", [Schema().claims, ()])
 def test_no_field_is_unfilled(absent, claims):
     text = card(without(*absent), Schema(claims=claims), 64)
-    assert not [mark for mark in ("{", "}", "None", "TODO", "Undefined", "!!python", "\n\n\n") if mark in text]
+    assert not [mark for mark in ("{", "}", "None", ": null", "TODO", "Undefined", "!!python", "\n\n\n") if mark in text]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +146,9 @@ def test_every_table_stands_alone_and_has_rows_of_one_width():
 
 def test_it_opens_with_the_right_calls_and_the_wrong_doors():
     opening = card(REPORT, Schema(), 64).partition("# tiny")[2].partition("## Labels")[0]
+    assert "Four ways" in opening
     for call in (
+        "gozareh.load(DIR)",
         'pipeline("gozareh", DIR, trust_remote_code=True)',
         'pipeline("token-classification", DIR, aggregation_strategy="simple", stride=12)',
         'pipeline("text-classification", DIR + "/claim")',

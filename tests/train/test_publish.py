@@ -138,6 +138,11 @@ def test_the_encoder_is_stored_once_in_16_bits(published, tiny_model):
         assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.float16}  # noqa: SIM118
 
 
+def test_every_file_is_among_the_checksums(published):
+    done = subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=published, capture_output=True, text=True, check=True)
+    assert set(done.stdout.splitlines()) == {f"{path}: OK" for path in snapshot(published) if path != "SHA256SUMS"}
+
+
 def test_weights_are_read_as_32_bits(published, joint):
     assert joint.dtype == torch.float32
     assert json.loads((published / "config.json").read_text())["dtype"] == "float32"
