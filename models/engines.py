@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, BertConfig, PreTrainedTokenizerBase
 
-from .encoding import Floats, Ids
+from .config_spec import AGAIN, FolderReading, check_entry
+from .encoding import Floats, Ids, encode
 from .errors import UserError
-from .files import read_json
+from .folder import INDEX, SINGLE, CheckedFolder, check_folder, is_folder
 from .hub import download
 from .labels import Schema
-from .modeling import GozarehConfig, GozarehModel, schema_of
+from .modeling import GozarehConfig, GozarehModel
 from .predictor import Engine
 
-FORMAT = 1  # of the folder's layout
 ENGINES = ("auto", "torch", "onnx")
 _GRAPH = "onnx/model_int8.onnx"
-_INDEX, _SINGLE = "model.safetensors.index.json", "model.safetensors"
 _PATTERNS = ["*.json", "*.safetensors", "vocab.txt"]
-_AGAIN = "publish or fetch the model again"
-
-
-@dataclass(frozen=True)
-class FolderReading:
-    """The entry ``gozareh`` of a folder's config.json; see ``predictor.Reading``."""
-
-    window: int
-    overlap: int
-    claim_threshold: float
+_SPECIALS = ("pad_token", "unk_token", "cls_token", "sep_token")
+_PROBE = "گزارهٔ ۱۲ \U0010fffd"  # the last is in no vocabulary
+_LARGEST_WEIGHT = 65504.0  # of a 16-bit float: files of ours hold no larger one
 
 
 class TorchEngine:
@@ -73,15 +62,18 @@ class OnnxEngine:
 
 
 def open_model(name: str | Path, device: str, engine: str) -> tuple[Engine, PreTrainedTokenizerBase, Schema, FolderReading]:
-    """The parts of a Predictor. Raises UserError for a folder that is no whole model of ours, or a hub name that gives none."""
+    """The parts of a Predictor. Raises UserError for a folder that is no whole model of ours, or a hub name that gives none.
+
+    The folder is checked as a whole first (see ``folder``); no code in it or named by it is run.
+    """
     if engine not in ENGINES:
         raise UserError(f"engine {engine!r}: there are {', '.join(ENGINES)}")
     place = None if engine == "onnx" else _device(device)
-    folder = Path(name) if Path(name).is_dir() else _download(name, [_GRAPH] if engine == "onnx" else [])
-    config = _check_config(folder)
-    tokenizer = _load_tokenizer(folder, config)
-    built = _load_torch(folder, place) if place else _load_onnx(folder, device)
-    return built, tokenizer, schema_of(config), read_entry(config, str(folder / "config.json"))
+    folder = Path(name) if is_folder(name) else _download(name, [_GRAPH] if engine == "onnx" else [])
+    checked = check_folder(folder)
+    tokenizer = _load_tokenizer(checked)
+    built = _load_torch(checked, place) if place else _load_onnx(folder, device)
+    return built, tokenizer, checked.schema, checked.reading
 
 
 def _device(name: str) -> torch.device:
@@ -99,70 +91,54 @@ def _device(name: str) -> torch.device:
 def _download(name: str | Path, more: list[str]) -> Path:
     """The folder of the hub's cache that holds a model; what is there already is not fetched again."""
     path = Path(name)
-    if path.exists():
-        raise UserError(f"{name}: is a file; name the folder that a model was published to")
     if path.is_absolute() or str(name).startswith(".") or len(path.parts) > 2:
         raise UserError(f"{name}: no such folder; name the one a model was published to, or train one with `make train`")
     return download(str(name), _PATTERNS + more, ignored=["claim/*"])
 
 
-def _check_config(folder: Path) -> GozarehConfig:
-    """The configuration of a folder of ours. Raises UserError for any other."""
-    path = folder / "config.json"
-    if not path.is_file():
-        raise UserError(f"{folder}: no config.json in it; name the folder that a model was published to")
-    if "gozareh" not in read_json(path, _AGAIN):
-        raise UserError(f"{path}: no entry 'gozareh', so not a model of this kind; name a folder that `make train` or `make publish` wrote")
-    with _loading(folder):
-        config = GozarehConfig.from_pretrained(folder)
-        schema_of(config)
-    read_entry(config, str(path))
-    return config
-
-
 def read_entry(config: Any, where: str) -> FolderReading:
     """The entry ``gozareh`` of a configuration. Raises UserError for a newer format than this code knows, or a missing or wrong field."""
-    entry = getattr(config, "gozareh", None)
-    if not isinstance(entry, dict):
-        raise UserError(f"{where}: no entry 'gozareh'; {_AGAIN}")
-    if entry.get("format") != FORMAT:
-        raise UserError(f"{where}, field 'gozareh.format': {entry.get('format')!r}, and this version reads {FORMAT}; update gozareh")
-    for field, kind in (("window", int), ("overlap", int), ("claim_threshold", (int, float))):
-        if not isinstance(entry.get(field), kind):
-            raise UserError(f"{where}, field 'gozareh.{field}': {entry.get(field)!r} is no number; {_AGAIN}")
-    reading = FolderReading(entry["window"], entry["overlap"], entry["claim_threshold"])
-    if not 0 <= reading.overlap <= reading.window - 4 <= config.max_position_embeddings - 4:
-        raise UserError(
-            f"{where}, field 'gozareh.window': windows of {reading.window} tokens that share {reading.overlap} do not fit "
-            f"an encoder of {config.max_position_embeddings}; {_AGAIN}"
+    return check_entry(getattr(config, "gozareh", None), config.max_position_embeddings, where)
+
+
+def _load_tokenizer(checked: CheckedFolder) -> PreTrainedTokenizerBase:
+    """A checked folder's tokenizer, once it has read a text. Raises UserError if the network could not read what it gives."""
+    folder, reading, embeddings = checked.path, checked.reading, checked.embeddings
+    try:  # with a configuration of no folder's: transformers would read the folder's own, unchecked fields and all
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, config=BertConfig(), local_files_only=True, trust_remote_code=False
         )
-    return reading
-
-
-def _load_tokenizer(folder: Path, config: GozarehConfig) -> PreTrainedTokenizerBase:
-    # transformers would make up a tokenizer of five tokens
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
-        raise UserError(f"{folder}: no tokenizer in it (tokenizer.json or vocab.txt); {_AGAIN}")
-    with _loading(folder):
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    if len(tokenizer) > config.vocab_size:
-        raise UserError(f"{folder}: {len(tokenizer)} pieces for {config.vocab_size} embeddings; take both files from one model")
+        (probe,) = encode(tokenizer, [_PROBE * reading.window], reading.window, reading.overlap)
+        template = tokenizer("")["input_ids"]
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # nothing narrower: the tokenizers library raises Exception, and where it panics a BaseException
+        raise UserError(f"{folder}: its tokenizer cannot be loaded: {_first_line(error)}; {AGAIN}") from None
+    if absent := [name for name in _SPECIALS if getattr(tokenizer, f"{name}_id") is None]:
+        raise UserError(f"{folder}: its tokenizer has no {absent[0]}; {AGAIN}")
+    if template != [tokenizer.cls_token_id, tokenizer.sep_token_id]:
+        raise UserError(f"{folder}: its tokenizer does not put its cls_token before a text and its sep_token after it; {AGAIN}")
+    ids = [*tokenizer.get_vocab().values(), *(int(window.input_ids.max()) for window in probe.windows)]
+    if max(ids) >= embeddings:
+        raise UserError(f"{folder}: a piece {max(ids)} for {embeddings} embeddings; take both files from one model")
     return tokenizer
 
 
-def _load_torch(folder: Path, device: torch.device) -> TorchEngine:
-    index = folder / _INDEX
-    weight_map = read_json(index, _AGAIN).get("weight_map") if index.is_file() else {"": _SINGLE}
-    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
-        raise UserError(f"{index}, field 'weight_map': not an object of file names; {_AGAIN}")
-    needed = set(weight_map.values())
-    if absent := sorted(name for name in needed if not (folder / name).is_file()):
-        raise UserError(f"{folder}: no weights in it ({absent[0]} is missing); {_AGAIN}")
-    with _loading(folder):
-        loaded: Any = GozarehModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True, output_loading_info=True)
-    model, report = loaded
-    if missing := sorted(report["missing_keys"]):  # transformers would fill them with random numbers
-        raise UserError(f"{folder}: its weights lack {len(missing)} tensors, such as {missing[0]}; {_AGAIN}")
+def _load_torch(checked: CheckedFolder, device: torch.device) -> TorchEngine:
+    """The network. Raises UserError where there are no weights, or some that are no numbers of 16 bits."""
+    folder = checked.path
+    if not any((folder / name).exists() for name in (SINGLE, INDEX)):
+        raise UserError(f"{folder}: no weights in it ({SINGLE} is missing); {AGAIN}")
+    try:
+        model: Any = GozarehModel.from_pretrained(
+            folder, config=GozarehConfig(**checked.config), dtype=torch.float32, local_files_only=True, use_safetensors=True
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError, StrictDataclassError) as error:
+        raise UserError(f"{folder}: cannot be loaded: {_first_line(error)}; {AGAIN}") from None
+    for name, tensor in model.named_parameters():
+        low, high = tensor.detach().aminmax()
+        if not (low >= -_LARGEST_WEIGHT and high <= _LARGEST_WEIGHT):  # so that it also catches what is not a number
+            raise UserError(f"{folder}: {name} holds what is not a number, or is no weight by its size; {AGAIN}")
     return TorchEngine(model.to(device))
 
 
@@ -176,27 +152,10 @@ def _load_onnx(folder: Path, device: str) -> OnnxEngine:
     except UserError:
         raise
     except Exception as error:  # onnxruntime's own errors have no base in common
-        raise UserError(f"{folder / _GRAPH}: cannot be loaded: {_first_line(error)}; {_AGAIN}") from None
+        raise UserError(f"{folder / _GRAPH}: cannot be loaded: {_first_line(error)}; {AGAIN}") from None
 
 
-@contextmanager
-def _loading(folder: Path) -> Iterator[None]:
-    """Turn what transformers raises over a damaged folder into a UserError."""
-    try:
-        yield
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        ZeroDivisionError,
-        StrictDataclassError,
-        SafetensorError,
-    ) as error:
-        raise UserError(f"{folder}: cannot be loaded: {_first_line(error)}; {_AGAIN}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
+def _first_line(error: BaseException) -> str:
+    """What an error says, in one line of bearable length."""
+    line = str(error).strip().split("\n")[0][:300] or type(error).__name__
+    return line if line.isprintable() else ascii(line)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import reprlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,12 +45,27 @@ def decode(data: bytes, name: str) -> str:
 
 def read_json(path: str | Path, remedy: str) -> dict[str, Any]:
     """A file's JSON object. Raises UserError, which ends with the remedy, if the file holds anything else."""
+    return parse_json(read_text(path), str(path), remedy)
+
+
+def parse_json(text: str, name: str, remedy: str) -> dict[str, Any]:
+    """A text's JSON object. Raises UserError, which begins with the name and ends with the remedy, if it is anything else."""
     try:
-        record = json.loads(read_text(path))
+        record = json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}); {remedy}") from None
+        raise UserError(f"{name}, line {error.lineno}: not valid JSON ({error.msg}); {remedy}") from None
+    except (ValueError, RecursionError) as error:  # a field twice; a number of thousands of digits; brackets in brackets without end
+        raise UserError(f"{name}: not readable JSON ({error}); {remedy}") from None
     if not isinstance(record, dict):
-        raise UserError(f"{path}: a JSON {type(record).__name__}, not an object; {remedy}")
+        raise UserError(f"{name}: a JSON {type(record).__name__}, not an object; {remedy}")
+    return record
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; two readers may take different ones of a field that stands there twice."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError(f"a field stands in an object twice, among {reprlib.repr([key for key, _ in pairs])}")
     return record
 
 
@@ -86,6 +102,11 @@ def field(record: dict[str, Any], key: str, kind: type, where: str) -> Any:
     if not isinstance(record[key], kind):
         raise UserError(f"{where}, field '{key}': {type(record[key]).__name__} in place of {kind.__name__}")
     return record[key]
+
+
+def shown(path: Path) -> str:
+    """A path in one line without control characters: a name in a folder that came from elsewhere may hold any."""
+    return str(path) if str(path).isprintable() else ascii(str(path))
 
 
 @contextlib.contextmanager

@@ -14,7 +14,10 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel, BertPreTrainedModel
 from transformers.utils.generic import ModelOutput
 
+from .errors import UserError
 from .labels import IGNORED, Schema
+
+CLAIM_DOOR = 'pipeline("text-classification", FOLDER + "/claim"), or from the hub model_kwargs={"subfolder": "claim"}'
 
 
 @dataclass
@@ -45,12 +48,30 @@ class GozarehModel(BertPreTrainedModel):
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)
-        self.schema = schema_of(config)
+        try:
+            self.schema = schema_of(config)
+        except ValueError:
+            raise UserError(
+                f"{config.name_or_path or 'the configuration'}: its labels are no span tags; name the published folder itself, "
+                f"or for its claim head alone call {CLAIM_DOOR}"
+            ) from None
         self.bert = BertModel(config, add_pooling_layer=bool(self.schema.claims))
         self.dropout = nn.Dropout(config.hidden_dropout_prob if config.classifier_dropout is None else config.classifier_dropout)
         self.classifier = nn.Linear(config.hidden_size, len(self.schema.tags))
         self.claim_classifier = nn.Linear(config.hidden_size, len(self.schema.claims)) if self.schema.claims else None
         self.post_init()  # type: ignore[no-untyped-call]
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """As of any network, but a tensor that the weights lack is a UserError: transformers would fill it with random numbers."""
+        report_too = kwargs.pop("output_loading_info", False)
+        loaded: Any = super().from_pretrained(pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs)
+        model, report = loaded
+        if missing := sorted(report["missing_keys"]):
+            raise UserError(
+                f"{pretrained_model_name_or_path}: its weights lack {len(missing)} tensors, such as {missing[0]}; publish the model again"
+            )
+        return (model, report) if report_too else model
 
     def forward(
         self,
@@ -79,6 +100,15 @@ class GozarehModel(BertPreTrainedModel):
         if claim_targets is not None and claim_logits is not None:
             losses.append(claim_loss(claim_logits, claim_targets, weights))
         return JointOutput(loss=torch.stack(losses).sum() if losses else None, logits=logits, claim_logits=claim_logits)
+
+
+class ClaimsElsewhere(GozarehModel):
+    """What AutoModelForSequenceClassification finds in a folder whose code is trusted: the right call, in a UserError."""
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *_: Any, **__: Any) -> Any:
+        """Raise it: the stock class would put the span head over the sentence and say nothing."""
+        raise UserError(f"{pretrained_model_name_or_path}: its claim head is in its claim/; call {CLAIM_DOOR}")
 
 
 def span_loss(logits: Tensor, labels: Tensor, scores: Tensor | None = None, weights: Tensor | None = None) -> Tensor:

@@ -24,8 +24,8 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 import models
+from models.config_spec import FORMAT
 from models.encoders import Encoder
-from models.engines import FORMAT
 from models.labels import Schema
 from models.modeling import GozarehModel, joint_model
 from models.predictor import Predictor

@@ -34,7 +34,8 @@ from transformers.utils.logging import get_verbosity, set_verbosity
 
 import models
 from models import files
-from models.engines import FORMAT, TorchEngine, open_model
+from models.config_spec import FORMAT
+from models.engines import TorchEngine, open_model
 from models.errors import ArgumentParser, UserError, command
 from models.labels import Schema
 from models.modeling import GozarehModel
