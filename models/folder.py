@@ -39,13 +39,14 @@ from .safetensors_header import shapes
 from .tokenizer_spec import check_spec
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+TOKENIZER = "tokenizer.json"
 
 _RIGHT = "ask for the right to read it"
 _PICKLES = re.compile(r"\.(bin|ckpt|dill|h5|hdf5|joblib|keras|msgpack|npy|npz|pdparams|pickle|pkl|pt|pth)")
 _PICKLED = re.compile(rb"\x80[\x02-\x05][^\0]|PK\x03\x04|\x89HDF")  # how pickles, torch.save's archives and HDF5 begin
 _LEADS_OUT = re.compile(r"auto_map|.*_files?")  # fields of a tokenizer's files that name code, or files to read in place of the folder's
 _MOST_FILES = 10_000
-_LONGEST_JSON = {"tokenizer.json": 32 << 20}  # bytes
+_LONGEST_JSON = {TOKENIZER: 32 << 20}  # bytes
 _LONGEST_OTHER = 4 << 20
 
 
@@ -187,7 +188,7 @@ def _check_claim(folder: Path, schema: Schema) -> None:
         raise UserError(f"{where}, field 'id2label': {short(claims)}, and {short(schema.claims)} in the folder's own config.json; {AGAIN}")
     _check_weights(folder, network_shapes(record, pooled=True, classifier=len(claims)))
     _check_fields(folder)
-    one, other = folder / "tokenizer.json", folder.parent / "tokenizer.json"
+    one, other = folder / TOKENIZER, folder.parent / TOKENIZER
     if one.is_file() and other.is_file() and not filecmp.cmp(one, other, shallow=False):
         raise UserError(f"{one}: not the tokenizer of the folder it is in; {AGAIN}")
 
@@ -241,12 +242,11 @@ def _header(path: Path) -> Shapes:
 
 def _check_tokenizer(folder: Path, embeddings: int) -> None:
     """Raise UserError for tokenizer files that are missing, lead elsewhere, or disagree with the embeddings."""
-    path = folder / "tokenizer.json"
-    if not path.exists() and not (folder / "vocab.txt").exists():  # transformers would make up a tokenizer of five tokens
-        raise UserError(f"{folder}: no tokenizer in it (tokenizer.json or vocab.txt); {AGAIN}")
+    path = folder / TOKENIZER
+    if not path.exists():  # transformers would make up a tokenizer of five tokens
+        raise UserError(f"{folder}: no {TOKENIZER} in it; {AGAIN}")
     _check_fields(folder)
-    if path.exists():
-        check_spec(path, _read(folder, path.name), embeddings, AGAIN)
+    check_spec(path, _read(folder, path.name), embeddings, AGAIN)
 
 
 def _check_fields(folder: Path) -> None:

@@ -13,10 +13,10 @@ from transformers import Pipeline as _Pipeline
 from transformers import TextClassificationPipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 
-from .engines import read_entry
+from .config_spec import check_entry
 from .errors import UserError
 from .modeling import CLAIM_DOOR, GozarehModel
-from .predictor import BATCH_SIZE, Predictor, as_article
+from .predictor import Predictor, as_article
 from .records import Article
 
 if TYPE_CHECKING:  # of a local folder, transformers before 5.10 copies only the files that this one names: the rest of what it needs
@@ -51,7 +51,9 @@ class GozarehPipeline(Pipeline):  # type: ignore[misc] # the base is Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.predictor = Predictor.of(self.model, self.tokenizer, read_entry(self.model.config, "the model's configuration"))
+        config = self.model.config
+        reading = check_entry(getattr(config, "gozareh", None), config.max_position_embeddings, "the model's configuration")
+        self.predictor = Predictor.of(self.model, self.tokenizer, reading)
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Read one document or many; see the class."""
@@ -76,7 +78,7 @@ class GozarehPipeline(Pipeline):  # type: ignore[misc] # the base is Any
         """One document."""
         return {"article": as_article(document, id="")}
 
-    def _forward(self, inputs: dict[str, Any], sentence_batch_size: int = BATCH_SIZE) -> dict[str, Any]:
+    def _forward(self, inputs: dict[str, Any], sentence_batch_size: int | None = None) -> dict[str, Any]:
         """One document or, as the pipeline collates a batch, a list of them."""
         articles = inputs["article"]
         batch = articles if isinstance(articles, list) else [articles]

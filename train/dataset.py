@@ -76,7 +76,7 @@ def split_by_article(examples: Sequence[Example], held_out: Sequence[str] = ()) 
 
 def to_dataset(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, schema: Schema, reading: PredictSettings) -> Dataset:
     """A row a window: input_ids, labels, label_scores, claim_targets, weights. Raises UserError if nothing in the examples is labelled."""
-    encodings = encode(tokenizer, [example.text for example in examples], reading.window, reading.overlap)
+    encodings = encode(tokenizer.backend_tokenizer, [example.text for example in examples], reading.window, reading.overlap)
     rows = [row for example, encoding in zip(examples, encodings, strict=True) for row in _rows(example, encoding, schema)]
     if not any(max(row["labels"], default=IGNORED) > IGNORED or any(row["claim_targets"]) for row in rows):
         raise UserError("no example carries a label that can be trained on; run `python -m annotate` first")

@@ -11,38 +11,54 @@ import copy
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from models.encoding import Ids
-from models.engines import OnnxEngine, TorchEngine
 from models.errors import UserError
 from models.modeling import GozarehModel
+from models.onnx_engine import GRAPH, OnnxEngine
+from models.torch_engine import TorchEngine
 
-GRAPH = "onnx/model_int8.onnx"  # where ``models.engines`` looks for it
+from .quantize import calibration, quantize
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 TOLERANCE = 0.1  # how far the mean probability may move, which tells 8-bit noise from a graph that computes something else
 
 
-def export_onnx(model: GozarehModel, folder: Path) -> None:
+def export_onnx(model: GozarehModel, samples: Sequence[Ids], folder: Path) -> None:
     """Write ``folder``/onnx/model_int8.onnx, having compared what it gives with the network itself.
 
-    Weights of matrix products and embeddings are stored as 8-bit integers, activations quantised as they come, a batch at a time
-    (onnxruntime's dynamic quantisation): so a sentence's scores may depend a little on its neighbours. On x86 without VNNI (before about
-    2019) such products can saturate. Raises UserError where the extra ``onnx`` is not installed, RuntimeError where the graph computes
-    something else than the network.
+    ``samples`` are rows of ids, special ones included, from which the ranges of activations are taken (see ``quantize``). On x86 without
+    VNNI (before about 2019) 8-bit products can saturate. Raises UserError where the extra ``onnx`` is not installed, RuntimeError where the
+    graph computes something else than the network.
     """
     try:
+        import onnx  # noqa: PLC0415 - an extra
         import onnxscript  # noqa: F401, PLC0415 - what torch.onnx needs, said before it works for a minute
-        from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore[attr-defined] # noqa: PLC0415 - an extra
     except ImportError as error:
         raise UserError(f"export: the package {error.name} is not installed; pip install 'gozareh[onnx]'") from None
     model = copy.deepcopy(model).cpu().float().eval()  # type: ignore[no-untyped-call]
+    graph = _graph(model)
+    quantize(graph, calibration(samples))
+    path = folder / GRAPH
+    path.parent.mkdir(exist_ok=True)
+    onnx.save(graph, path)
+    _check(path, model, samples)
+
+
+def _graph(model: GozarehModel) -> ModelProto:
+    """The graph in 32 bits, with nothing in it of the machine that it was made on."""
     names = ["logits", "claim_logits"] if model.schema.claims else ["logits"]
-    ids, mask = _example(model, 2, 7)
+    ids, mask = _example(model)
     sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    model.set_attn_implementation("eager")  # its plain products and sums are what onnxruntime fuses best
     with _quiet():
         program = torch.onnx.export(
             model,
@@ -53,34 +69,30 @@ def export_onnx(model: GozarehModel, folder: Path) -> None:
             output_names=names,
             verbose=False,
         )
-        assert program is not None
-        proto = program.model_proto
-        del proto.graph.value_info[:]  # shapes of the example, over which the quantiser's shape inference stumbles
-        del proto.metadata_props[:]
-        for node in (*proto.graph.node, *(node for function in proto.functions for node in function.node)):
-            del node.metadata_props[:]  # stack traces, with the paths of this machine
-        path = folder / GRAPH
-        path.parent.mkdir(exist_ok=True)
-        quantize_dynamic(proto, path, weight_type=QuantType.QInt8, per_channel=True)
-    _check(path, model)
+    assert program is not None
+    graph: ModelProto = program.model_proto
+    del graph.graph.value_info[:]  # shapes of the example
+    del graph.metadata_props[:]
+    for node in (*graph.graph.node, *(node for function in graph.functions for node in function.node)):
+        del node.metadata_props[:]  # stack traces, with the paths of this machine
+    return graph
 
 
-def _check(path: Path, model: GozarehModel) -> None:
-    """Compare on rows of another shape than the example's."""
-    batch = _example(model, 3, min(24, model.config.max_position_embeddings))
+def _check(path: Path, model: GozarehModel, samples: Sequence[Ids]) -> None:
+    """Compare on a few of the samples, in batches of another shape than the example's."""
     engines = TorchEngine(model), OnnxEngine(path)
-    ours, theirs = ([torch.from_numpy(a).softmax(dim=-1) for a in engine(*batch) if a is not None] for engine in engines)
-    for a, b in zip(ours, theirs, strict=True):
-        if a.shape != b.shape or not float((a - b).abs().mean()) < TOLERANCE:  # so that it also catches what is not a number
-            raise RuntimeError(f"{path}: the graph does not give what the network gives")
+    for ids, mask in calibration(samples[:8]):
+        ours, theirs = ([torch.from_numpy(a).softmax(dim=-1) for a in engine(ids, mask) if a is not None] for engine in engines)
+        for a, b in zip(ours, theirs, strict=True):
+            if a.shape != b.shape or not float((a - b).abs().mean()) < TOLERANCE:  # so that it also catches what is not a number
+                raise RuntimeError(f"{path}: the graph does not give what the network gives")
 
 
-def _example(model: GozarehModel, rows: int, tokens: int) -> tuple[Ids, Ids]:
-    """Ids of any tokens and a mask; two arrays, since torch would export one given twice as a single input."""
-    generator = np.random.default_rng(0)
-    mask = np.ones((rows, tokens), dtype=np.int64)
-    mask[0, tokens // 2 :] = 0
-    return generator.integers(0, model.config.vocab_size, (rows, tokens)), mask
+def _example(model: GozarehModel) -> tuple[Ids, Ids]:
+    """Two rows of seven ids, one of them padded, and a mask; two arrays, since torch would export one given twice as a single input."""
+    mask = np.ones((2, 7), dtype=np.int64)
+    mask[0, 3:] = 0
+    return np.random.default_rng(0).integers(0, model.config.vocab_size, (2, 7)), mask
 
 
 @contextlib.contextmanager

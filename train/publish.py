@@ -18,6 +18,7 @@ import contextlib
 import copy
 import json
 import logging
+import random
 import shutil
 import sys
 import tempfile
@@ -29,16 +30,19 @@ from typing import Any
 import torch
 from safetensors.torch import save
 from torch import Tensor
-from transformers import BertConfig, PreTrainedModel, PreTrainedTokenizerBase, pipeline
+from transformers import AutoTokenizer, BertConfig, PreTrainedModel, PreTrainedTokenizerBase, pipeline
 from transformers.utils.logging import get_verbosity, set_verbosity
 
 import models
 from models import files
 from models.config_spec import FORMAT
-from models.engines import TorchEngine, open_model
+from models.encoding import Ids, encode
 from models.errors import ArgumentParser, UserError, command
+from models.folder import check_folder
 from models.labels import Schema
 from models.modeling import GozarehModel
+from models.records import read_examples
+from models.torch_engine import load_network
 
 from . import checksums
 from .card import card
@@ -49,6 +53,8 @@ ENCODER, SPAN_HEAD, CLAIM_HEAD = "encoder.safetensors", "span_head.safetensors",
 AGAIN = "train the run again"
 TOLERANCE = 1e-2  # how far a probability may move when the weights are cut to 16 bits
 CODE = Path(models.__file__).parent
+
+SAMPLES = 512  # sentences that the ranges of 8-bit activations are taken from
 
 PROBES = (
     "سید مرتضی حسینی، رئیس اداره بهزیستی شهرستان خرمشهر، گفت: ۲۶ هزار معلول تحت پوشش هستند.",
@@ -229,9 +235,8 @@ def check(folder: Path, model: GozarehModel) -> None:
 
     Raises UserError if a probability moved by more than ``TOLERANCE``, RuntimeError if a stock pipeline reads something else.
     """
-    engine, tokenizer, _, _ = open_model(folder, "cpu", "torch")
-    assert isinstance(engine, TorchEngine)
-    after = _probabilities(engine.model, tokenizer)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    after = _probabilities(load_network(check_folder(folder)), tokenizer)
     moved = max(float((a - b).abs().max()) for a, b in zip(_probabilities(model, tokenizer), after, strict=True))
     if not moved < TOLERANCE:  # so that it also catches what is not a number
         raise UserError(f"{folder.name}: stored in 16 bits, a probability moves by {moved:.3f}, over {TOLERANCE}; train with smaller steps")
@@ -318,9 +323,20 @@ def publish_run(run: Path, folder: Path, *, onnx: bool = False) -> None:
     report = files.read_json(run / "report.json", AGAIN)
     if (run / "cross_validation.json").is_file():
         report["cross_validation"] = files.read_json(run / "cross_validation.json", AGAIN)
-    engine, tokenizer, _, _ = open_model(run / "published", "cpu", "torch")
-    assert isinstance(engine, TorchEngine)
-    publish(engine.model, tokenizer, folder, report=report, export=partial(export_onnx, engine.model) if onnx else None)
+    model = load_network(check_folder(run / "published"))
+    tokenizer = AutoTokenizer.from_pretrained(run / "published")
+    export = partial(export_onnx, model, _samples(report, tokenizer)) if onnx else None
+    publish(model, tokenizer, folder, report=report, export=export)
+
+
+def _samples(report: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> list[Ids]:
+    """Rows of ids of sentences that the run has learnt from."""
+    settings = report["settings"]
+    examples = read_examples(settings["annotate"]["output"])
+    chosen = random.Random(settings["seed"]).sample(examples, min(len(examples), SAMPLES))
+    reading = settings["predict"]
+    encodings = encode(tokenizer.backend_tokenizer, [example.text for example in chosen], reading["window"], reading["overlap"])
+    return [window.input_ids for encoding in encodings for window in encoding.windows]
 
 
 if __name__ == "__main__":

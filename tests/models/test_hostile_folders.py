@@ -317,23 +317,21 @@ HOSTILE = {
     "a byte order mark": (before("tokenizer_config.json", b"\xef\xbb\xbf"), "byte order mark"),
     "no UTF-8": (before("tokenizer.json", b"\xff"), "not valid UTF-8"),
     # the tokenizer
-    "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "no tokenizer in it"),
+    "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "no tokenizer.json in it"),
     "more pieces than rows": (tokens(lambda t: t["model"]["vocab"].update({f"x{i}": 300 + i for i in range(200)})), "pieces for 202"),
     "an id without a row": (tokens(lambda t: t["model"]["vocab"].update({"می": 10**6})), "a piece has the id 1000000"),
     "an added id without a row": (tokens(lambda t: t["added_tokens"][0].update(id=-1)), "a piece has the id -1"),
     "a special token without a row": (
         tokens(lambda t: t["post_processor"]["special_tokens"]["[CLS]"].update(ids=[999])),
-        "does not put its cls_token",
+        "a piece 999 for 202 embeddings",
     ),
-    "a template of nothing": (tokens(lambda t: t.update(post_processor=None)), "does not put its cls_token"),
+    "a template of nothing": (tokens(lambda t: t.update(post_processor=None)), "does not put a special token"),
     "a template of unknown tokens": (tokens(lambda t: t["post_processor"]["special_tokens"].pop("[SEP]")), "is none of its special"),
     "no token for the unknown": (tokens(lambda t: t["model"].update(unk_token="[NONE]")), "its tokenizer cannot be loaded"),
     "padding without end": (
         tokens(lambda t: t.update(padding={"strategy": {"Fixed": 10**12}, "direction": "Right", "pad_id": 0})),
         "'padding': 1000000000000 tokens",
     ),
-    "no padding": (settings_of_tokenizer(pad_token=None), "no pad_token"),
-    "a padding token of its own": (settings_of_tokenizer(pad_token="[NEW]"), "a piece 202 for 202 embeddings"),
     "a character map cut short": (
         tokens(lambda t: t.update(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA"})),
         "no char",
