@@ -85,7 +85,7 @@ class AugmentSettings:
 class TrainSettings:
     """``held_out``: ids of the articles that choose the checkpoint (empty: see train.dataset.split_by_article); ``layer_decay``: factor
     by which each layer's learning rate falls below the one above it; ``max_steps``: 0 for none; ``accumulate``: batches a step;
-    ``evaluations``: how often in a run the held-out articles are read.
+    ``evaluations``: how often in a run the held-out articles are read; ``keep``: which checkpoint, the ``best`` on them or the ``last``.
     """
 
     held_out: tuple[str, ...] = ()
@@ -99,8 +99,11 @@ class TrainSettings:
     weight_decay: float = 0.01
     warmup: float = 0.1
     evaluations: int = 5
+    keep: str = "best"
 
     def __post_init__(self) -> None:
+        if self.keep not in ("best", "last"):
+            raise ValueError(f"'keep' is {self.keep!r}, neither best nor last")
         _within(self, 1, math.inf, "batch_size", "accumulate", "evaluations")
         _within(self, 0, math.inf, "epochs", "max_steps", "learning_rate", "head_learning_rate", "weight_decay")
         _within(self, 0, 1, "layer_decay", "warmup")
@@ -108,28 +111,32 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class ReviewSettings:
-    """A second stage, on the sentences whose claim was read and as many others: ``epochs`` (0: none), ``learning_rate``."""
+    """A second stage, on the sentences whose claim was read and as many others: ``epochs`` (0: none), ``learning_rate``, and ``share``,
+    how much of its weights the network takes over, the rest staying the first stage's.
+    """
 
     epochs: float = 0
     learning_rate: float = 1e-4
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         _within(self, 0, math.inf, "epochs", "learning_rate")
+        _within(self, 0, 1, "share")
 
 
 @dataclass(frozen=True)
 class SelfTrainingSettings:
-    """``rounds``: how often a network labels the text for the next one; ``confidence``: the score from which its span beats the rules;
-    ``trust``: the share of its claim distribution in the mixture with theirs.
+    """``rounds``: how often a network labels the text for the next one; ``confidence``: the score from which its span beats the rules
+    (null: their spans stay); ``trust``: the share of its claim distribution in the mixture with theirs.
     """
 
     rounds: int = 0
-    confidence: float = 0.9
+    confidence: float | None = 0.9
     trust: float = 0.7
 
     def __post_init__(self) -> None:
         _within(self, 0, 10, "rounds")
-        _within(self, 0, 1, "confidence", "trust")
+        _within(self, 0, 1, "trust", *(["confidence"] if self.confidence is not None else []))
 
 
 @dataclass(frozen=True)

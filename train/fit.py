@@ -1,7 +1,7 @@
 """Fits the two heads and the encoder under them with ``transformers.Trainer``.
 
-The checkpoint is chosen on held-out articles by one number, ``score``: the mean of strict span F1 and claim macro-F1, read through the
-Predictor itself, so that what is chosen is what will run.
+With ``train.keep: best`` the checkpoint is chosen on held-out articles by one number, ``score``: the mean of strict span F1 and claim
+macro-F1, read through the Predictor itself, so that what is chosen is what will run.
 """
 
 from __future__ import annotations
@@ -108,10 +108,10 @@ def fit(
     best = trainer.state.best_global_step or trainer.state.global_step
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # the Trainer's autocast: what is measured is the network as it is
     temperature = calibrate(model, Predictor.of(model, encoder.tokenizer, settings.predict), held_out)
-    return Fit(_as_stored(model), encoder.tokenizer, trainer.state.log_history, best, temperature)
+    return Fit(as_stored(model), encoder.tokenizer, trainer.state.log_history, best, temperature)
 
 
-def _as_stored(model: GozarehModel) -> GozarehModel:
+def as_stored(model: GozarehModel) -> GozarehModel:
     """The network, on the CPU, its weights cut to the 16 bits in which they are published: what is measured is what will be loaded."""
     for parameter in model.parameters():
         parameter.data = parameter.data.cpu().half().float()
@@ -147,8 +147,8 @@ def training_arguments(settings: Settings, rows: int, folder: Path, metric: str 
         save_strategy="steps",
         save_steps=every,
         save_total_limit=1,
-        load_best_model_at_end=True,
-        metric_for_best_model=metric,
+        load_best_model_at_end=train.keep == "best",
+        metric_for_best_model=metric if train.keep == "best" else None,
         greater_is_better=metric != "loss",
         logging_steps=max(1, every // 5),
         use_cpu=not gpu,

@@ -21,9 +21,11 @@ def relabel(teacher: Predictor, examples: Sequence[Example], settings: SelfTrain
     return [softened(agreed(e, r, settings.confidence), r, settings.trust) for e, r in zip(examples, read, strict=True)]
 
 
-def agreed(example: Example, read: PredictedSentence, confidence: float) -> Example:
-    """Spans on which both agree stay. Where they differ, a teacher that is at least so confident wins; else the stretch is masked."""
-    if example.spans is None:
+def agreed(example: Example, read: PredictedSentence, confidence: float | None) -> Example:
+    """Spans on which both agree stay. Where they differ, a teacher that is at least so confident wins; else the stretch is masked. With
+    no ``confidence`` the example's spans stay as they are.
+    """
+    if example.spans is None or confidence is None:
         return example
     sure = [span for span in read.spans if span.score >= confidence]
     weak = {(span.label, span.start, span.end) for span in example.spans}

@@ -9,41 +9,59 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+from torch import nn
+
 from models.encoders import Encoder
 from models.predictor import Predictor
 from models.records import Example
 from models.settings import Settings
 
+from .calibrate import calibrate
 from .dataset import Labelled
-from .fit import Fit, fit
+from .fit import Fit, as_stored, fit
 from .self_training import relabel
 
 log = logging.getLogger(__name__)
 
 
 def fit_stages(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit:
-    """Fit a network, then ``self_training.rounds`` more, each from the pretrained encoder on what the one before has read.
+    """Fit a network, review it, then ``self_training.rounds`` more, each from the pretrained encoder on what the one before has read.
 
     Each fit has its own checkpoints in ``folder``, so that an interrupted run goes on in the stage it was in.
     """
-    fitted = _fit_and_review(run, encoder, data, data.training, folder / "round-0")
+    fitted = fit(run, encoder, data.training, data.held_out, folder / "round-0", data.schema)
+    if run.review.epochs and any(example.claim_by_hand for example in data.training):
+        fitted = _reviewed(run, encoder, data, fitted, folder / "reviewed")
     for number in range(1, run.self_training.rounds + 1):
         log.info("self-training, round %d of %d", number, run.self_training.rounds)
         teacher = Predictor.of(fitted.model, fitted.tokenizer, run.predict)
         training = relabel(teacher, data.training, run.self_training)
-        fitted = _fit_and_review(run, encoder, data, training, folder / f"round-{number}")
+        fitted = fit(run, encoder, training, data.held_out, folder / f"round-{number}", data.schema)
     return fitted
 
 
-def _fit_and_review(run: Settings, encoder: Encoder, data: Labelled, training: Sequence[Example], folder: Path) -> Fit:
-    fitted = fit(run, encoder, training, data.held_out, folder, data.schema)
-    if not (run.review.epochs and any(example.claim_by_hand for example in training)):
-        return fitted
+def _reviewed(run: Settings, encoder: Encoder, data: Labelled, first: Fit, folder: Path) -> Fit:
+    """The first fit gone on with the sentences that were read, and averaged with what it was."""
     log.info("the sentences that were read")
     train = dataclasses.replace(run.train, epochs=run.review.epochs, max_steps=0, learning_rate=run.review.learning_rate)
-    second = dataclasses.replace(run, train=train)
-    chosen = review_set(training, run.seed)
-    return fit(second, encoder, chosen, data.held_out, folder / "reviewed", data.schema, start=fitted.model)
+    chosen = review_set(data.training, run.seed)
+    second = fit(dataclasses.replace(run, train=train), encoder, chosen, data.held_out, folder, data.schema, start=first.model)
+    if run.review.share == 1:
+        return second
+    average(second.model, first.model, run.review.share)
+    predictor = Predictor.of(second.model, second.tokenizer, run.predict)
+    temperature = calibrate(second.model, predictor, data.held_out)
+    return replace(second, model=as_stored(second.model), temperature=temperature)
+
+
+@torch.no_grad()
+def average(network: nn.Module, other: nn.Module, share: float) -> None:
+    """Make each weight of a network ``share`` of itself and the rest of the other's (WiSE-FT, Wortsman et al. 2022): a fine-tuned network
+    keeps what it would else forget.
+    """
+    for own, others in zip(network.parameters(), other.parameters(), strict=True):
+        own.lerp_(others, 1 - share)
 
 
 def review_set(examples: Sequence[Example], seed: int) -> list[Example]:

@@ -38,6 +38,11 @@ def test_where_they_differ_and_the_teacher_is_unsure_nothing_is_learned():
     assert (result.spans, result.unsure) == ((), ((4, 13), (14, 24)))
 
 
+def test_with_no_confidence_the_rules_spans_stay():
+    rules = weak(span("PERSON", 4, 13))
+    assert agreed(rules, read(span("PERSON", 0, 13, 0.95)), None) is rules
+
+
 @given(
     st.lists(st.sampled_from([(0, 3), (4, 7), (8, 13), (14, 18), (19, 24)]), unique=True),
     st.lists(st.sampled_from([(0, 7), (8, 13), (14, 24), (25, 28)]), unique=True),

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
 from models.records import Example
-from train.stages import review_set
+from train.stages import average, review_set
 
 
 def examples(read, weak):
@@ -20,3 +25,12 @@ def test_as_many_others_without_their_claims():
 
 def test_fewer_others_than_were_read():
     assert len(review_set(examples(5, 2), seed=1)) == 7
+
+
+@given(st.floats(0, 1))
+def test_the_average_lies_between_the_networks(share):
+    own, other = nn.Linear(2, 1), nn.Linear(2, 1)
+    expected = [share * a + (1 - share) * b for a, b in zip(own.parameters(), other.parameters(), strict=True)]
+    average(own, other, share)
+    for a, b in zip(own.parameters(), expected, strict=True):
+        torch.testing.assert_close(a, b)
