@@ -110,13 +110,14 @@ def _load_tokenizer(checked: CheckedFolder) -> PreTrainedTokenizerBase:
         )
         (probe,) = encode(tokenizer, [_PROBE * reading.window], reading.window, reading.overlap)
         template = tokenizer("")["input_ids"]
+        specials = {name: getattr(tokenizer, f"{name}_id") for name in _SPECIALS}
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # nothing narrower: the tokenizers library raises Exception, and where it panics a BaseException
         raise UserError(f"{folder}: its tokenizer cannot be loaded: {_first_line(error)}; {AGAIN}") from None
-    if absent := [name for name in _SPECIALS if getattr(tokenizer, f"{name}_id") is None]:
+    if absent := [name for name, i in specials.items() if i is None]:
         raise UserError(f"{folder}: its tokenizer has no {absent[0]}; {AGAIN}")
-    if template != [tokenizer.cls_token_id, tokenizer.sep_token_id]:
+    if template != [specials["cls_token"], specials["sep_token"]]:
         raise UserError(f"{folder}: its tokenizer does not put its cls_token before a text and its sep_token after it; {AGAIN}")
     ids = [*tokenizer.get_vocab().values(), *(int(window.input_ids.max()) for window in probe.windows)]
     if max(ids) >= embeddings:

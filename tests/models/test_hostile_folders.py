@@ -332,6 +332,7 @@ HOSTILE = {
         tokens(lambda t: t.update(padding={"strategy": {"Fixed": 10**12}, "direction": "Right", "pad_id": 0})),
         "'padding': 1000000000000 tokens",
     ),
+    "an unknown token for the unknown": (settings_of_tokenizer(unk_token=0.5), "its tokenizer cannot be loaded"),
     "no padding": (settings_of_tokenizer(pad_token=None), "no pad_token"),
     "a padding token of its own": (settings_of_tokenizer(pad_token="[NEW]"), "a piece 202 for 202 embeddings"),
     "a character map cut short": (
