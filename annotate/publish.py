@@ -25,6 +25,7 @@ from datasets.load import load_dataset
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from models.errors import UserError
+from models.files import write_folder
 from models.labels import CLAIMS, NO_CLAIM, SPAN_TYPES, Schema
 from models.records import Example, digest
 from models.text import words
@@ -131,27 +132,16 @@ def check_place(folder: Path) -> None:
 
 
 def publish(splits: Splits, folder: Path, *, name: str, label_model: str) -> None:
-    """Write the data set ``name`` beside its place, open it with ``load_dataset``, and only then put it in place of an older one.
+    """Write the data set ``name`` beside its place, open it with ``load_dataset``, and only then put it there (see ``files.write_folder``).
 
-    An exception leaves the older folder as it was. Raises UserError for a folder that holds something else.
+    Raises UserError for a folder that holds something else.
     """
-    check_place(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
-        new, old = Path(scratch) / folder.name, Path(scratch) / "old"
-        (new / "data").mkdir(parents=True)
+    with write_folder(folder, check_place) as new, tempfile.TemporaryDirectory() as cache:
+        (new / "data").mkdir()
         for split_name, examples in splits.examples.items():
             Dataset.from_list([row(example) for example in examples], features=FEATURES).to_parquet(new / "data" / f"{split_name}.parquet")
         (new / "README.md").write_text(card(splits, name=name, label_model=label_model), encoding="utf-8")
-        check(new, splits, Path(scratch) / "cache")
-        if folder.exists():
-            folder.rename(old)
-        try:
-            new.rename(folder)
-        except BaseException:
-            if old.exists():
-                old.rename(folder)
-            raise
+        check(new, splits, Path(cache))
 
 
 def check(folder: Path, splits: Splits, cache: Path) -> None:

@@ -7,8 +7,9 @@ import json
 import os
 import re
 import reprlib
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -136,6 +137,39 @@ def write_whole(path: str | Path) -> Iterator[IO[str]]:
     except BaseException:
         Path(name).unlink()
         raise
+
+
+@contextlib.contextmanager
+def write_folder(folder: Path, check_place: Callable[[Path], None]) -> Iterator[Path]:
+    """A new folder beside ``folder``, to be filled, which takes its place only when the block ends without an exception.
+
+    ``check_place(folder)`` raises for what must not be replaced. An exception leaves an older folder as it was; a kill between the last two
+    renames leaves it as ``.NAME.old``, which the next call puts back first. Raises UserError where the folder around it cannot be written.
+    """
+    old = folder.with_name(f".{folder.name}.old")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+        check_place(folder)
+        scratch = tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
+    with scratch:
+        new = Path(scratch.name) / folder.name
+        new.mkdir()
+        yield new
+        if not folder.exists():
+            new.rename(folder)
+            return
+        folder.rename(old)
+        try:
+            new.rename(folder)
+        except BaseException:
+            old.rename(folder)
+            raise
+        shutil.rmtree(old)
 
 
 def _umask() -> int:

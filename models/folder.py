@@ -173,6 +173,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}; {_RIGHT}") from None
     record = _read(folder, "config.json")
+    if record.get("architectures") == list(CLAIM) and (folder.parent / "config.json").is_file():
+        raise UserError(f"{folder}: holds the claim head alone, for the stock pipeline; name the folder it is in, {folder.parent}")
     if "gozareh" not in record:
         raise UserError(f"{path}: no entry 'gozareh', so not a model of this kind; name a folder that `make train` or `make publish` wrote")
     return record

@@ -31,8 +31,10 @@ MEANINGS = {
 }
 
 
-def card(report: Mapping[str, Any], schema: Schema, positions: int) -> str:
-    """The card's text, metadata first. ``positions`` is the most tokens that the encoder reads at once.
+def card(report: Mapping[str, Any], schema: Schema, positions: int, *, graph: bool = False) -> str:
+    """The card's text, metadata first.
+
+    ``positions`` is the most tokens that the encoder reads at once; ``graph``: whether the folder has an ONNX graph.
 
     ``report`` holds ``name``, ``base_model``, ``settings`` (with ``predict``: window, overlap, claim_threshold), ``versions`` (package to
     version) and ``data``. The rest is said where it is known, and has no section where it is not:
@@ -65,6 +67,7 @@ def card(report: Mapping[str, Any], schema: Schema, positions: int) -> str:
             "claim_rows": _rows(schema.claims),
             "reading": reading,
             "positions": positions,
+            "graph": graph,
             "label_model": annotate.get("label_model") if annotate.get("articles") else None,
             "rounds": fields["settings"].get("self_training", {}).get("rounds"),
             "settings": settings,

@@ -18,8 +18,10 @@ import contextlib
 import copy
 import json
 import logging
+import os
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,18 +43,20 @@ from models.errors import ArgumentParser, UserError, command
 from models.folder import check_folder
 from models.labels import Schema
 from models.modeling import GozarehModel
+from models.predictor import load
 from models.records import read_examples
 from models.torch_engine import load_network
 
 from . import checksums
 from .card import card
-from .export import export_onnx
+from .export import GRAPH, export_onnx
 from .push import Push
 
 ENCODER, SPAN_HEAD, CLAIM_HEAD = "encoder.safetensors", "span_head.safetensors", "claim_head.safetensors"
 AGAIN = "train the run again"
 TOLERANCE = 1e-2  # how far a probability may move when the weights are cut to 16 bits
 CODE = Path(models.__file__).parent
+TRUSTED = Path(__file__).with_name("trusted_doors.py")
 
 SAMPLES = 512  # sentences that the ranges of 8-bit activations are taken from
 
@@ -70,58 +74,37 @@ def publish(
     *,
     report: Mapping[str, Any],
     export: Callable[[Path], None] | None = None,
+    trusted: bool = False,
 ) -> None:
-    """Write ``folder`` beside its place, load it through the stock pipelines and the joint class, and only then put it there.
+    """Write ``folder`` beside its place, load it through its doors, and only then put it there (see ``files.write_folder``).
 
-    ``report`` is the run's (see ``card.card``); its ``settings.predict`` says how the model reads. ``export`` adds files of its own to the
-    new folder, such as ONNX graphs. An exception leaves an older published folder as it was; a kill between the last two renames leaves it
-    as ``.NAME.old``, which the next call puts back. Raises UserError for a report that lacks a field, for a folder that holds something
+    ``report`` is the run's (see ``card.card``); its ``settings.predict`` says how the model reads. ``export`` adds the ONNX graph to
+    the new folder. ``trusted``: also open the doors that run the folder's own code, in a process of their own, which takes
+    seconds. Raises UserError for a report that lacks a field, for a folder that holds something
     else, and for weights that 16 bits cannot hold.
     """
-    text = card(report, model.schema, model.config.max_position_embeddings)
-    old = _clear_place(folder)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
-        new = Path(scratch) / folder.name
-        new.mkdir()
+    text = card(report, model.schema, model.config.max_position_embeddings, graph=export is not None)
+    with files.write_folder(folder, check_place) as new:
         write(model, tokenizer, new, report["settings"]["predict"])
         (new / "README.md").write_text(text, encoding="utf-8")
         if export:
             export(new)
         checksums.write(new)
         check(new, model)
+        if trusted:
+            check_trusted(new)
         checksums.verify(new)
-        _swap(new, folder, old)
 
 
-def _clear_place(folder: Path) -> Path:
-    """Where the older folder steps aside. Mends an interrupted swap; raises UserError for a folder that no publish wrote."""
-    old = folder.with_name(f".{folder.name}.old")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    if old.exists() and not folder.exists():
-        old.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+def check_place(folder: Path) -> None:
+    """Raises UserError for a folder that no publish wrote."""
     if folder.exists() and not (folder.is_dir() and _is_ours(folder)):
         raise UserError(f"{folder}: holds something other than a published model; name a new or empty folder")
-    return old
 
 
 def _is_ours(folder: Path) -> bool:
     config = folder / "config.json"
     return not any(folder.iterdir()) or (config.is_file() and '"gozareh"' in config.read_text(encoding="utf-8"))
-
-
-def _swap(new: Path, folder: Path, old: Path) -> None:
-    """Put ``new`` in the place of ``folder``; if that fails, ``folder`` comes back."""
-    if not folder.exists():
-        new.rename(folder)
-        return
-    folder.rename(old)
-    try:
-        new.rename(folder)
-    except BaseException:
-        old.rename(folder)
-        raise
-    shutil.rmtree(old)
 
 
 def write(model: GozarehModel, tokenizer: PreTrainedTokenizerBase, folder: Path, reading: Mapping[str, Any]) -> None:
@@ -231,7 +214,7 @@ def _relative_imports(source: str) -> Iterator[str]:
 
 
 def check(folder: Path, model: GozarehModel) -> None:
-    """Load a written folder as the joint class and through the stock pipelines, and compare with the network in memory.
+    """Load a written folder as the joint class, its graph and the stock pipelines, and compare with the network in memory.
 
     Raises UserError if a probability moved by more than ``TOLERANCE``, RuntimeError if a stock pipeline reads something else.
     """
@@ -240,12 +223,49 @@ def check(folder: Path, model: GozarehModel) -> None:
     moved = max(float((a - b).abs().max()) for a, b in zip(_probabilities(model, tokenizer), after, strict=True))
     if not moved < TOLERANCE:  # so that it also catches what is not a number
         raise UserError(f"{folder.name}: stored in 16 bits, a probability moves by {moved:.3f}, over {TOLERANCE}; train with smaller steps")
-    for task, place, ours in zip(("token-classification", "text-classification"), (folder, folder / "claim"), after, strict=False):
+    if (folder / GRAPH).exists():
+        list(load(folder, engine="onnx").predict(PROBES))  # what the graph gives, its export has compared
+    doors: list[tuple[str, Path, dict[str, Any], Tensor]] = [("token-classification", folder, {}, after[0])]
+    if len(after) > 1:
+        doors += [("text-classification", folder / "claim", {}, after[1])]
+        doors += [("text-classification", folder, {"model_kwargs": {"subfolder": "claim"}}, after[1])]
+    for task, place, options, ours in doors:
         with _quiet():
-            stock = pipeline(task, str(place), device="cpu")  # type: ignore[call-overload] # one for each literal
-        theirs = _probabilities(stock.model, stock.tokenizer)[0]
-        if not torch.allclose(ours, theirs, atol=1e-4):
+            stock = pipeline(task, str(place), device="cpu", **options)  # type: ignore[call-overload] # one for each literal
+        if not torch.allclose(ours, _probabilities(stock.model, stock.tokenizer)[0], atol=1e-4):
             raise RuntimeError(f"{place}: the stock {task} pipeline does not give what the joint class gives")
+
+
+def check_trusted(folder: Path) -> None:
+    """Open a written folder by its own code, in a process where this project cannot be imported, and compare with ``predict``.
+
+    Raises RuntimeError if that fails, or reads something else.
+    """
+    expected = [prediction.to_dict()["sentences"] for prediction in load(folder, device="cpu", engine="torch").predict(PROBES)]
+    with tempfile.TemporaryDirectory() as home:  # where transformers copies the code, so that an older copy is not taken for it
+        done = subprocess.run(
+            [sys.executable, "-I", "-X", "utf8", str(TRUSTED)],
+            input=json.dumps({"folder": str(folder.resolve()), "texts": PROBES}),
+            env=os.environ | {"HF_HOME": home, "HF_MODULES_CACHE": f"{home}/modules", "HF_HUB_OFFLINE": "1"},
+            cwd=home,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+    if done.returncode:
+        raise RuntimeError(f"{folder}: its own code fails: {(done.stderr.strip().splitlines() or ['nothing said'])[-1]}")
+    read = [prediction["sentences"] for prediction in json.loads(done.stdout.splitlines()[-1])]
+    if not _alike(expected, read):
+        raise RuntimeError(f"{folder}: its own code does not read what `predict` reads")
+
+
+def _alike(ours: Any, theirs: Any) -> bool:
+    """Whether two JSON values are equal but for noise in their scores."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return ours.keys() == theirs.keys() and all(_alike(ours[name], theirs[name]) for name in ours)
+    if isinstance(ours, list) and isinstance(theirs, list):
+        return len(ours) == len(theirs) and all(map(_alike, ours, theirs))
+    return bool(abs(ours - theirs) < 1e-3) if isinstance(ours, float) and isinstance(theirs, float) else bool(ours == theirs)
 
 
 @torch.no_grad()
@@ -326,7 +346,7 @@ def publish_run(run: Path, folder: Path, *, onnx: bool = False) -> None:
     model = load_network(check_folder(run / "published"))
     tokenizer = AutoTokenizer.from_pretrained(run / "published")
     export = partial(export_onnx, model, _samples(report, tokenizer)) if onnx else None
-    publish(model, tokenizer, folder, report=report, export=export)
+    publish(model, tokenizer, folder, report=report, export=export, trusted=True)
 
 
 def _samples(report: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> list[Ids]:

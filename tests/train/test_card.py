@@ -122,7 +122,7 @@ def test_an_encoder_from_elsewhere_has_the_hub_name_of_the_settings():
 @pytest.mark.parametrize("absent", [(), *((name,) for name in OPTIONAL), OPTIONAL])
 @pytest.mark.parametrize("claims", [Schema().claims, ()])
 def test_no_field_is_unfilled(absent, claims):
-    text = card(without(*absent), Schema(claims=claims), 64)
+    text = card(without(*absent), Schema(claims=claims), 64, graph=bool(claims))
     assert not [mark for mark in ("{", "}", "None", ": null", "TODO", "Undefined", "!!python", "\n\n\n") if mark in text]
 
 
@@ -155,6 +155,12 @@ def test_it_opens_with_the_right_calls_and_the_wrong_doors():
         '`pipeline("text-classification", DIR)`, without `/claim`',
     ):
         assert call in opening
+
+
+def test_the_graph_is_called_where_there_is_one():
+    call = "tokenizer.enable_truncation(48, stride=12)"
+    assert call in card(REPORT, Schema(), 64, graph=True)
+    assert call not in card(REPORT, Schema(), 64)
 
 
 def test_every_label_has_a_meaning_and_a_persian_example():

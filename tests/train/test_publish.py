@@ -203,14 +203,6 @@ def test_a_failure_on_the_way_leaves_the_old_folder(tiny_model, tiny_tokenizer, 
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
-def test_a_failure_in_the_swap_brings_the_old_folder_back(tmp_path):
-    (tmp_path / "m").mkdir()
-    (tmp_path / "m" / "kept").touch()
-    with pytest.raises(FileNotFoundError):
-        publishing._swap(tmp_path / "never written", tmp_path / "m", tmp_path / ".m.old")
-    assert (tmp_path / "m" / "kept").exists()
-
-
 def test_a_killed_swap_is_mended_by_the_next_call(tiny_model, tiny_tokenizer, tmp_path):
     publish(tiny_model, tiny_tokenizer, tmp_path / "m", report=REPORT)
     before = snapshot(tmp_path / "m")
@@ -260,6 +252,16 @@ def test_the_command_publishes_a_run(run, published, tmp_path, capsys):
     assert main([str(run), "--to", str(tmp_path / "out")]) == 0
     assert str(tmp_path / "out") in capsys.readouterr().out
     assert snapshot(tmp_path / "out") == snapshot(published)
+
+
+def test_a_folder_whose_own_code_fails_replaces_nothing(run, tmp_path, monkeypatch, capsys):
+    """As where a module that the others need does not travel with them."""
+    main([str(run), "--to", str(tmp_path / "out")])
+    before = snapshot(tmp_path / "out")
+    monkeypatch.setattr(publishing, "code_files", lambda: [path for path in code_files() if path.stem != "numerals"])
+    assert main([str(run), "--to", str(tmp_path / "out")]) == 1
+    assert "its own code fails" in capsys.readouterr().err
+    assert snapshot(tmp_path / "out") == before
 
 
 def test_the_command_adds_the_cross_validation_to_the_card(run, tmp_path):

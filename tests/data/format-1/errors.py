@@ -1,0 +1,53 @@
+"""A user's mistake, and how every command reports one: a single line on standard error and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import NoReturn, Protocol
+
+
+class UserError(Exception):
+    """Something the user can mend: the message is one line that names the file, line and field, and the remedy."""
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """argparse's, but a mistake is one line, as any other of the user's is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise it as a UserError."""
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+class Main(Protocol):
+    """A command: arguments (``sys.argv``'s where None) in, exit code out."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int: ...
+
+
+def command(main: Callable[[Sequence[str] | None], int]) -> Main:
+    """Wrap a command's ``main(argv) -> exit code``: 2 after a UserError, 130 after Ctrl-C, 1 (with the traceback) after a fault of ours."""
+
+    @functools.wraps(main)
+    def run(argv: Sequence[str] | None = None) -> int:
+        try:
+            return main(argv)
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
+        except BrokenPipeError:  # the reader of our pipe has gone (`predict | head`): nothing to report, nothing to flush
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except Exception as error:
+            traceback.print_exc()
+            print(f"error: a fault of ours, not of your input: {type(error).__name__}: {error}", file=sys.stderr)
+            return 1
+
+    return run

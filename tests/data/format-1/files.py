@@ -1,0 +1,128 @@
+"""Files in and out: UTF-8 text and JSON lines that name the faulty line, outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from .errors import UserError
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def read_text(path: str | Path) -> str:
+    """A UTF-8 file's text, newlines as they are. Raises UserError for a missing file, a folder or invalid UTF-8."""
+    return decode(read_bytes(path), str(path))
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """A file's bytes. Raises UserError for a missing or unreadable file or a folder."""
+    try:
+        return Path(path).read_bytes()
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder; name the files in it") from None
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; check the path") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def decode(data: bytes, name: str) -> str:
+    """UTF-8 bytes as text, a byte order mark removed. Raises UserError with the line of the first invalid byte."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{name}, line {line}: not valid UTF-8 (byte {data[error.start]:#04x}); save the file as UTF-8") from None
+
+
+def read_json(path: str | Path, remedy: str) -> dict[str, Any]:
+    """A file's JSON object. Raises UserError, which ends with the remedy, if the file holds anything else."""
+    try:
+        record = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}); {remedy}") from None
+    if not isinstance(record, dict):
+        raise UserError(f"{path}: a JSON {type(record).__name__}, not an object; {remedy}")
+    return record
+
+
+def parse_jsonl(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, object) of each non-empty line. Raises UserError with the line that is not a JSON object."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{name}, line {number}: not valid JSON ({error.msg}, column {error.colno}); one object a line") from None
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets in brackets without end
+            raise UserError(f"{name}, line {number}: not readable JSON ({error}); one object a line") from None
+        if not isinstance(record, dict):
+            raise UserError(f"{name}, line {number}: a JSON {type(record).__name__}, not an object; one object a line")
+        if _SURROGATE.search(line) and not _is_unicode(record):
+            raise UserError(f"{name}, line {number}: half a surrogate pair (\\ud800 … \\udfff) is no text; decode the text again")
+        yield number, record
+
+
+def _is_unicode(record: Any) -> bool:
+    try:
+        to_json(record).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def field(record: dict[str, Any], key: str, kind: type, where: str) -> Any:
+    """``record[key]``, checked. Raises UserError if the field is missing or of another type; ``where`` says file and line."""
+    if key not in record:
+        raise UserError(f"{where}: no field '{key}'; each line needs one")
+    if not isinstance(record[key], kind):
+        raise UserError(f"{where}, field '{key}': {type(record[key]).__name__} in place of {kind.__name__}")
+    return record[key]
+
+
+@contextlib.contextmanager
+def write_whole(path: str | Path) -> Iterator[IO[str]]:
+    """Open a UTF-8 text file that replaces ``path`` only when the block ends without an exception.
+
+    A link's target is replaced, not the link; a pipe or device is written to as it is. Raises UserError if the folder cannot be made or
+    written, or if ``path`` is a folder.
+    """
+    path = Path(path).resolve()
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file to write")
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            yield file
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink()
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def to_json(record: Any) -> str:
+    """One line of JSON, Persian letters as they are."""
+    return json.dumps(record, ensure_ascii=False)

@@ -1,0 +1,45 @@
+"""Models from the Hugging Face hub, each failure said in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError: of whichever client the library is built on
+    GatedRepoError,
+    HFValidationError,
+    HTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
+
+from .errors import UserError
+
+_NETWORK_TIMEOUT = 5.0  # seconds to wait for the hub's first answer about a file
+
+
+class HubNotReachedError(UserError):
+    """No answer from the hub, and no copy of the model in its cache."""
+
+
+def download(name: str, patterns: Sequence[str], ignored: Sequence[str] = ()) -> Path:
+    """The folder of the hub's cache that holds a model's files of these patterns; what is there already is not fetched again.
+
+    Raises UserError for a name that the hub does not know or does not show, and its subclass HubNotReachedError where there is no answer.
+    """
+    try:
+        return Path(
+            snapshot_download(name, allow_patterns=list(patterns), ignore_patterns=list(ignored) or None, etag_timeout=_NETWORK_TIMEOUT)
+        )
+    except GatedRepoError:
+        raise UserError(f"{name}: its owner grants access on the hub; ask for it there, then `hf auth login`") from None
+    except (RepositoryNotFoundError, HFValidationError):
+        raise UserError(
+            f"{name}: neither a folder here nor a model on the hub; check the spelling, or log in with `hf auth login` if it is private"
+        ) from None
+    except (LocalEntryNotFoundError, HTTPError) as error:
+        reason = str(error).partition("\n")[0]
+        raise HubNotReachedError(
+            f"{name}: not a folder here, and the hub was not reached; check the path or the network ({reason})"
+        ) from None

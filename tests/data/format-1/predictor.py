@@ -1,0 +1,234 @@
+"""Documents in, Predictions out: sentences batched by length, read by one engine or another, decoded and put back in order.
+
+Torch is imported when a model is loaded, not before: a mistake in a command line need not wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from .encoding import Encoding, Floats, Ids, Window, decode, encode, word_scores
+from .errors import UserError
+from .labels import NUMBER, Schema
+from .numerals import value_of
+from .records import Article, Claim, PredictedSentence, Prediction, Range, Span
+from .text import sentences, words
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from .modeling import GozarehModel
+
+PUBLISHED = Path(__file__).parent / "published" / "compact"
+BATCH_SIZE = 64
+LONGEST = 10_000  # words: more than that are no sentence
+_USUAL = 64  # tokens of a sentence: a batch's budget is batch_size times as many, padding included
+_CHUNK = 100_000  # characters of sentences that are read at once: about a thousand, enough to batch well, few enough to see results soon
+_ITEM = 200  # what a sentence costs beside its characters, so that a million empty documents are bounded too
+_DECIMALS = 4
+
+
+class Engine(Protocol):
+    """What computes the network: (rows, tokens) ids and mask -> (rows, tokens, tags) and (rows, claims) logits, None without that head."""
+
+    def __call__(self, input_ids: Ids, attention_mask: Ids) -> tuple[Floats, Floats | None]: ...
+
+
+class Reading(Protocol):
+    """How a model reads: tokens a window (special ones included), tokens windows share, the score under which no claim is given."""
+
+    @property
+    def window(self) -> int: ...
+    @property
+    def overlap(self) -> int: ...
+    @property
+    def claim_threshold(self) -> float: ...
+
+
+def load(name: str | Path = PUBLISHED, device: str = "auto", engine: str = "auto") -> Predictor:
+    """Load a published model: a folder, or a hub name.
+
+    ``device``: auto (a GPU if there is one), cpu, cuda or cuda:N. ``engine``: torch, onnx (on the CPU, from the folder's ONNX graph), or
+    auto, which is torch. Raises UserError, one line that says what to do, for anything that is not a whole model of this kind.
+    """
+    from .engines import open_model  # noqa: PLC0415 - see the module's docstring
+
+    return Predictor(*open_model(name, device, engine))
+
+
+class Predictor:
+    """Reads documents with one model. Made by ``load`` or, around a network in memory, by ``Predictor.of``."""
+
+    def __init__(self, engine: Engine, tokenizer: PreTrainedTokenizerBase, schema: Schema, reading: Reading) -> None:
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self.schema = schema
+        self.reading = reading
+
+    @classmethod
+    def of(cls, model: GozarehModel, tokenizer: PreTrainedTokenizerBase, reading: Reading) -> Predictor:
+        """A predictor around a network, which stays where it is and is put into evaluation mode."""
+        from .engines import TorchEngine  # noqa: PLC0415 - see the module's docstring
+
+        return cls(TorchEngine(model), tokenizer, model.schema, reading)
+
+    def predict(self, documents: Iterable[str | Article], batch_size: int = BATCH_SIZE) -> Iterator[Prediction]:
+        """Predictions of documents, in their order, while the documents are still being read: memory does not grow with their number.
+
+        A string is read whole and named by its place ("1", "2", …); of an Article only the body is read, its offsets being into the whole
+        text. ``batch_size`` counts sentences of usual length (64 tokens) in one pass of the network. Raises UserError for a sentence of
+        more than 10,000 words and for text that is not Unicode, TypeError for what is no document.
+        """
+        if isinstance(documents, str | Article):
+            raise TypeError("predict takes an iterable of documents: put a single one into a list")
+        return self._predict(documents, batch_size)
+
+    def _predict(self, documents: Iterable[str | Article], batch_size: int) -> Iterator[Prediction]:
+        articles = (as_article(document, str(number)) for number, document in enumerate(documents, 1))
+        read: list[PredictedSentence] = []
+        for chunk in _chunks(articles):
+            texts = [article.text[slice(*where)] for article, where in chunk if where]
+            results = iter(self.read(texts, batch_size))
+            for article, where in chunk:
+                if where:
+                    read.append(_placed(next(results), where[0]))
+                else:
+                    yield Prediction(article.id, article.text, tuple(read))
+                    read = []
+
+    def read(self, texts: Sequence[str], batch_size: int = BATCH_SIZE) -> list[PredictedSentence]:
+        """Read each text as one sentence, all at once; offsets are into the sentence."""
+        encodings = encode(self.tokenizer, texts, self.reading.window, self.reading.overlap)
+        outputs = iter(self._run([window for encoding in encodings for window in encoding.windows], batch_size))
+        return [self._decode(encoding, list(islice(outputs, len(encoding.windows)))) for encoding in encodings]
+
+    def word_probabilities(self, texts: Sequence[str]) -> list[tuple[list[Range], Floats]]:
+        """Of each text, read as one sentence: the words that have tokens, and the probabilities of their BIO tags, (words, tags)."""
+        encodings = encode(self.tokenizer, texts, self.reading.window, self.reading.overlap)
+        logits = iter(logits for logits, _ in self._run([window for encoding in encodings for window in encoding.windows], BATCH_SIZE))
+        read = [(encoding, *word_scores(encoding, list(islice(logits, len(encoding.windows))), self.schema)) for encoding in encodings]
+        return [([encoding.words[i] for i in seen], np.exp(scores)) for encoding, seen, scores in read]
+
+    def _run(self, windows: Sequence[Window], batch_size: int) -> list[tuple[Floats, Floats | None]]:
+        """Each window's logits: (tokens, tags), and (claims,) or None."""
+        outputs: dict[int, tuple[Floats, Floats | None]] = {}
+        lengths = [len(window.input_ids) for window in windows]
+        for batch in _batches(lengths, batch_size * _USUAL):
+            input_ids, mask = _pad([windows[i].input_ids for i in batch], self.tokenizer.pad_token_id)
+            logits, claim_logits = self.engine(input_ids, mask)
+            for row, i in enumerate(batch):
+                outputs[i] = logits[row, : lengths[i]], None if claim_logits is None else claim_logits[row]
+        return [outputs[i] for i in range(len(windows))]
+
+    def _decode(self, encoding: Encoding, outputs: Sequence[tuple[Floats, Floats | None]]) -> PredictedSentence:
+        spans = decode(encoding, [logits for logits, _ in outputs], self.schema)
+        claims = [claim for _, claim in outputs if claim is not None]
+        return PredictedSentence(
+            start=0,
+            end=len(encoding.text),
+            text=encoding.text,
+            claim=self._claim(claims) if claims else None,
+            spans=tuple(_finished(span, encoding.text) for span in spans),
+        )
+
+    def _claim(self, logits: Sequence[Floats]) -> Claim:
+        """The mean of the windows' probabilities."""
+        mean = np.mean([_softmax(row) for row in logits], axis=0)
+        best = int(mean.argmax())
+        scores = {label: _rounded(score) for label, score in zip(self.schema.claims, mean, strict=True)}
+        label = self.schema.claims[best]
+        return Claim(label if mean[best] >= self.reading.claim_threshold else None, scores[label], scores)
+
+
+def as_article(document: str | Article | Mapping[str, str], id: str) -> Article:
+    """A document as an Article; a string is all body and gets the id, a mapping has a ``text`` and may have an ``id``.
+
+    Raises TypeError for anything else and UserError for half a surrogate pair, which no tokenizer and no file takes.
+    """
+    if isinstance(document, Mapping) and isinstance(document.get("text"), str):
+        id, document = str(document.get("id", id)), document["text"]
+    if isinstance(document, str):
+        document = Article(id, document, ((0, len(document)),))
+    if not isinstance(document, Article):
+        raise TypeError(f"document {id}: a {type(document).__name__}, neither a text nor an Article")
+    try:
+        document.text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"document {document.id}, character {error.start}: half a surrogate pair; decode the text again") from None
+    return document
+
+
+def split(article: Article) -> list[Range]:
+    """Ranges of the sentences of an article's body. Raises UserError for one of more than 10,000 words."""
+    found = sentences(article.text, article.body)
+    for start, end in found:
+        if end - start > LONGEST and (count := len(words(article.text[start:end]))) > LONGEST:
+            raise UserError(
+                f"document {article.id}, character {start}: a sentence of {count} words, over {LONGEST}; break the text into lines"
+            )
+    return found
+
+
+def _chunks(articles: Iterable[Article]) -> Iterator[list[tuple[Article, Range | None]]]:
+    """The sentences of articles, in order, in lists of bounded size; None stands for the end of an article."""
+    chunk: list[tuple[Article, Range | None]] = []
+    size = 0
+    for article in articles:
+        for where in (*split(article), None):
+            chunk.append((article, where))
+            size += _ITEM + (where[1] - where[0] if where else 0)
+            if size >= _CHUNK:
+                yield chunk
+                chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Indices of rows, longest first so that memory is known at once, in batches of at most ``budget`` tokens (or one row) when padded."""
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > budget:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def _pad(rows: Sequence[Ids], padding: int) -> tuple[Ids, Ids]:
+    """Rows of ids as one array, padded to the longest, and its mask: 1 where there is a token."""
+    shape = len(rows), max(map(len, rows))
+    input_ids, mask = np.full(shape, padding, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    for i, row in enumerate(rows):
+        input_ids[i, : len(row)] = row
+        mask[i, : len(row)] = 1
+    return input_ids, mask
+
+
+def _finished(span: Span, text: str) -> Span:
+    """A decoded span with a plain, rounded score and, for a NUMBER, its meaning."""
+    meaning = value_of(span.text, text[span.end :]) if span.label == NUMBER else None
+    value, unit = meaning or (None, None)
+    return replace(span, score=_rounded(span.score), value=value, unit=unit)
+
+
+def _placed(sentence: PredictedSentence, start: int) -> PredictedSentence:
+    """A sentence in the document where it begins at ``start``."""
+    return replace(sentence, start=start, end=start + sentence.end, spans=tuple(span.shifted(start) for span in sentence.spans))
+
+
+def _softmax(logits: Floats) -> Floats:
+    shifted = np.exp(np.asarray(logits, dtype=np.float64) - logits.max())
+    result: Floats = shifted / shifted.sum()
+    return result
+
+
+def _rounded(score: float) -> float:
+    return round(float(score), _DECIMALS)

@@ -1,0 +1,72 @@
+"""A folder is replaced as a whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from models.errors import UserError
+from models.files import write_folder
+
+
+def anything(_):
+    pass
+
+
+def only_if_empty(folder):
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder}: is full")
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def older(tmp_path):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "older").touch()
+    return tmp_path / "m"
+
+
+@pytest.mark.parametrize("place", ["m", "new", "deep/er/new"])
+def test_the_new_folder_takes_the_place(older, place):
+    folder = older.parent / place
+    with write_folder(folder, anything) as new:
+        (new / "newer").touch()
+        assert not (folder / "newer").exists()
+    assert names(folder) == ["newer"]
+    assert not [name for name in names(folder.parent) if name.startswith(".")]
+
+
+def test_an_exception_leaves_the_older_folder(older):
+    with pytest.raises(FileNotFoundError), write_folder(older, anything) as new:
+        (new / "sub" / "newer").touch()
+    assert names(older) == ["older"]
+    assert names(older.parent) == ["m"]
+
+
+def test_a_failed_rename_brings_the_older_folder_back(older, monkeypatch):
+    rename = Path.rename
+    monkeypatch.setattr(Path, "rename", lambda path, to: rename(path, to) if path == older or path.name.endswith(".old") else 1 / 0)
+    with pytest.raises(ZeroDivisionError), write_folder(older, anything):
+        pass
+    assert names(older) == ["older"]
+
+
+def test_a_folder_that_a_kill_left_aside_is_put_back(older):
+    aside = older.rename(older.parent / ".m.old")
+    with pytest.raises(UserError, match="is full"), write_folder(older, only_if_empty):
+        pass
+    assert names(older) == ["older"]
+    assert not aside.exists()
+
+
+def test_what_must_not_be_replaced_is_not(older):
+    with pytest.raises(UserError, match="is full"), write_folder(older, only_if_empty):
+        pass
+    assert names(older) == ["older"]
+
+
+def test_a_place_in_no_folder_is_a_mistake(older):
+    with pytest.raises(UserError, match="cannot be written: "), write_folder(older / "older" / "m", anything):
+        pass
