@@ -22,14 +22,17 @@ from .records import Article
 if TYPE_CHECKING:  # of a local folder, transformers before 5.10 copies only the files that this one names: the rest of what it needs
     from .config_spec import FORMAT  # noqa: F401
     from .encoding import Encoding  # noqa: F401
+    from .engines import open_model  # noqa: F401
     from .files import read_json  # noqa: F401
     from .folder import check_folder  # noqa: F401
     from .hub import download  # noqa: F401
     from .labels import Schema  # noqa: F401
     from .numerals import value_of  # noqa: F401
+    from .onnx_engine import GRAPH  # noqa: F401
     from .safetensors_header import shapes  # noqa: F401
     from .text import sentences  # noqa: F401
     from .tokenizer_spec import check_spec  # noqa: F401
+    from .torch_engine import TorchEngine  # noqa: F401
 
 TASK = "gozareh"
 SPAN_DOOR = 'pipeline("token-classification", FOLDER, aggregation_strategy="simple", stride=…)'

@@ -43,13 +43,14 @@ from models.errors import ArgumentParser, UserError, command
 from models.folder import check_folder
 from models.labels import Schema
 from models.modeling import GozarehModel
+from models.onnx_engine import GRAPH
 from models.predictor import load
 from models.records import read_examples
 from models.torch_engine import load_network
 
 from . import checksums
 from .card import card
-from .export import GRAPH, export_onnx
+from .export import export_onnx
 from .push import Push
 
 ENCODER, SPAN_HEAD, CLAIM_HEAD = "encoder.safetensors", "span_head.safetensors", "claim_head.safetensors"
