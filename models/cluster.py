@@ -60,9 +60,10 @@ def _connect(address: str, workers: int, cpus: float) -> None:
     where: dict[str, Any] = {"address": address}
     if address == "local":
         where |= {"num_cpus": workers * cpus, "include_dashboard": False, "object_store_memory": _STORE}
-    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
+        # its workers import this package from where this process has it
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
     try:
-        ray.init(**where, runtime_env={"env_vars": {"PYTHONPATH": path}}, logging_level=logging.ERROR, log_to_driver=False)
+        ray.init(**where, logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(f"--ray {address}: {reason}; name HOST:PORT of a Ray that runs, or no address to start one here") from None
