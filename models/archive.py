@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -122,6 +122,7 @@ class Folder:
         self.path = path
         self.state = State()
         self._suffix = str(settings["output"])
+        self._fresh = False  # whether there is no shard
         self._manifest = _open_manifest(path)
         try:
             self._resume(settings)
@@ -136,7 +137,7 @@ class Folder:
         self._close()
 
     def _close(self) -> None:
-        if not self.state.shards:  # nothing came of it: no trace is left either
+        if self._fresh:  # nothing came of it: no trace is left either
             (self.path / _MANIFEST).unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 self.path.rmdir()
@@ -145,33 +146,34 @@ class Folder:
 
     def _resume(self, settings: Mapping[str, Any]) -> None:
         self._manifest.seek(0)
-        header: dict[str, Any] = {}
         whole = 0
         for number, line in enumerate(self._manifest):
             if not line.endswith(b"\n"):
                 break
             whole += len(line)
-            if number:
-                self.state = self._checked(State(**self._parse(line, number)))
-            else:
-                header = self._parse(line, number)
-        if self.state.shards:
-            self._compare(header, settings)
-            self._manifest.truncate(whole)
-        else:
-            self._manifest.truncate(0)
+            if number == 0:
+                header = self._parse(line, number, settings.keys())
+                continue
+            if number == 1:
+                self._compare(header, settings)
+            self.state = self._checked(State(**self._parse(line, number, asdict(self.state).keys())))
+        self._fresh = not self.state.shards
+        self._manifest.truncate(0 if self._fresh else whole)
+        if self._fresh:
             self._append(settings)
         for left in (*self.path.glob(".part-*"), self._part(self.state.shards)):
             left.unlink(missing_ok=True)
         self._cut_errors()
 
-    def _parse(self, line: bytes, number: int) -> dict[str, Any]:
+    def _parse(self, line: bytes, number: int, fields: Collection[str]) -> dict[str, Any]:
+        """A line's object. Raises UserError for anything else than one with these fields."""
         try:
-            record = dict(json.loads(line))
-            State(**record if number else {})
-        except (ValueError, TypeError):
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or set(record) != set(fields):
             where = f"{self.path / _MANIFEST}, line {number + 1}"
-            raise UserError(f"{where}: not what this command writes; name another folder, or empty this one") from None
+            raise UserError(f"{where}: not what this command writes; name another folder, or empty this one")
         return record
 
     def _compare(self, header: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
@@ -221,6 +223,7 @@ class Folder:
             size=len(data) if shard.articles else 0,
             errors=errors,
         )
+        self._fresh = False
         self._note()
 
     def finish(self) -> None:

@@ -60,7 +60,7 @@ class Record:
 
 def _line(data: bytes, where: str) -> str:
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8-sig").rstrip("\r\n")  # else a message would speak of the line after
     except UnicodeDecodeError as error:
         raise UserError(f"{where}: not valid UTF-8 (byte {data[error.start]:#04x}); save the file as UTF-8") from None
 
