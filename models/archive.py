@@ -63,11 +63,12 @@ def run(sources: Sources, output: Path, job: Job, reader: Reader, *, size: int =
         cutter = _rest(sources, folder, size, strict)
         progress = _Progress(output, sources.size(), cutter.position, folder.state, quiet)
         try:
-            for shard, data in reader(cutter, job):
-                if strict and shard.errors:
-                    raise UserError(json.loads(shard.errors[0])["error"])
-                folder.add(shard, data)
-                progress.show(folder.state, shard)
+            with contextlib.closing(reader(cutter, job)) as shards:  # whatever happens, its workers end here
+                for shard, data in shards:
+                    if strict and shard.errors:
+                        raise UserError(json.loads(shard.errors[0])["error"])
+                    folder.add(shard, data)
+                    progress.show(folder.state, shard)
         except KeyboardInterrupt:
             progress.say(f"{folder.state.documents:,} documents are finished; the same command goes on from there")
             raise

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UserError
-from .shards import Cutter, Job, Shard
+from .shards import Cutter, Job, Read, Shard
 
 try:
     import ray
@@ -26,7 +26,7 @@ except ImportError:
 _STORE = 256 << 20  # bytes of memory for shards under way, in a Ray that is started here
 
 
-def read_by_ray(shards: Cutter, job: Job, address: str, workers: int, cpus: float) -> Iterator[tuple[Shard, bytes]]:
+def read_by_ray(shards: Cutter, job: Job, address: str, workers: int, cpus: float) -> Read:
     """Read shards with ``workers`` actors that ask for ``cpus`` each, on the Ray at ``address``, or one started for this run ("local").
 
     Raises UserError where there is no Ray at that address, or where Ray gives up.

@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -145,15 +145,16 @@ def _predictor(model: str, device: str, engine: str) -> Predictor:
     return load(model, device, engine)
 
 
-Reader = Callable[[Cutter, Job], Iterator[tuple[Shard, bytes]]]  # gives each shard with its file, in order
+Read = Generator[tuple[Shard, bytes], None, None]
+Reader = Callable[[Cutter, Job], Read]  # gives each shard with its file, in order
 
 
-def read_here(shards: Cutter, job: Job) -> Iterator[tuple[Shard, bytes]]:
+def read_here(shards: Cutter, job: Job) -> Read:
     """Read shards in this process, one after the other."""
     return ((shard, job.read(shard.articles)) for shard in shards)
 
 
-def read_in_processes(shards: Cutter, job: Job, workers: int) -> Iterator[tuple[Shard, bytes]]:
+def read_in_processes(shards: Cutter, job: Job, workers: int) -> Read:
     """Read shards in processes that have a model each; at most two shards a worker are in memory.
 
     Raises UserError where a worker dies. However this ends, no worker is left.
