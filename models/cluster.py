@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ try:
 except ImportError:
     raise UserError("--ray: the package ray is not installed; pip install 'gozareh[ray]', or use --workers") from None
 
+_PATIENCE = 5.0  # seconds to wait for a Ray to answer
 _STORE = 256 << 20  # bytes of memory for shards under way, in a Ray that is started here
 
 
@@ -56,6 +58,7 @@ def read_by_ray(shards: Cutter, job: Job, address: str, workers: int, cpus: floa
 
 
 def _connect(address: str, workers: int, cpus: float) -> None:
+    _check(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     where: dict[str, Any] = {"address": address}
     if address == "local":
@@ -67,6 +70,18 @@ def _connect(address: str, workers: int, cpus: float) -> None:
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(f"--ray {address}: {reason}; name HOST:PORT of a Ray that runs, or no address to start one here") from None
+
+
+def _check(address: str) -> None:
+    """Whether anything answers: Ray itself tries for minutes, then ends the process."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()) and address not in ("auto", "local"):
+        raise UserError(f"--ray {address}: no address; name HOST:PORT, ray://HOST:PORT, auto, or none to start a Ray here")
+    if host:
+        try:
+            socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+        except (OSError, OverflowError) as error:
+            raise UserError(f"--ray {address}: no answer ({error}); check the address, or name none to start a Ray here") from None
 
 
 class _Shards(Datasource):
