@@ -26,7 +26,7 @@ setup: $(VENV)/.installed ## install everything into .venv
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[compact,corpora,html,onnx,serve,dev]'
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[compact,corpora,html,onnx,ray,serve,dev]'
 	@touch $@
 
 annotate: $(RUN)/weak.jsonl ## label the articles weakly and report on each labelling function

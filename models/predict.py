@@ -5,58 +5,154 @@ Exit codes: 0 done, 2 usage or bad input (one line on standard error says what t
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from argparse import Namespace
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import ArgumentParser, UserError, command
-from .files import decode, field, parse_jsonl, read_text, write_whole
-from .predictor import PUBLISHED, as_article, load, split
-from .records import Article, Prediction
-from .render import FORMATS, SUFFIXES, render
+from .files import room_for, write_whole_bytes
+from .predictor import PUBLISHED, load
+from .records import Prediction
+from .render import FORMATS, SUFFIXES, render, write
+from .sources import open_sources
 
-Source = Callable[[], Iterable[Article]]  # reads its documents anew each time, so that they need not all stay in memory
+if TYPE_CHECKING:
+    from .shards import Reader
 
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="predict",
         description="Read Persian news: persons, roles, numbers, programmes, and what kind of claim each sentence makes.",
-        epilog="A .txt file is one document; a .jsonl file has one a line: text, and perhaps id. "
-        "Without TEXT and --input, one document is read from standard input.",
+        epilog="A .txt file is one document; a .jsonl or .jsonl.gz file has one a line, a .parquet file one a row: text, and perhaps id. "
+        "Without TEXT and --input, one document is read from standard input. With --output FOLDER/ what is written is cut into shards, "
+        "records that cannot be read are passed over, and the same command goes on where it was interrupted.",
     )
-    parser.add_argument("texts", nargs="*", metavar="TEXT", help="a document")
-    parser.add_argument("--input", nargs="+", action="extend", default=[], type=Path, metavar="FILE", help=".txt or .jsonl")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="written whole or not at all; standard output by default")
-    parser.add_argument("--model", default=str(PUBLISHED), metavar="DIR|HUB", help="a folder or a hub name; the published model by default")
-    parser.add_argument("--format", choices=FORMATS, help="by default: the output's suffix, a table at a terminal, jsonl down a pipe")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a GPU if there is one")
-    parser.add_argument("--engine", choices=("auto", "torch", "onnx"), default="auto", help="onnx: the folder's ONNX graph")
-    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    add = parser.add_argument
+    add("texts", nargs="*", metavar="TEXT", help="a document")
+    add(
+        "--input",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=Path,
+        metavar="PATH",
+        help=".txt, .jsonl, .jsonl.gz, .parquet; folders of these",
+    )
+    add("--output", metavar="FILE|FOLDER/", help="a file is written whole or not at all, a folder in shards; standard output by default")
+    add("--model", default=str(PUBLISHED), metavar="DIR|HUB", help="a folder or a hub name; the published model by default")
+    add("--format", choices=FORMATS, help="by default: the output's suffix, jsonl for a folder, a table at a terminal, jsonl down a pipe")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a GPU if there is one")
+    add("--engine", choices=("auto", "torch", "onnx"), default="auto", help="onnx: the folder's ONNX graph")
+    add("--quiet", action="store_true", help="no progress on standard error")
+    long = parser.add_argument_group("with --output FOLDER/")
+    long.add_argument("--strict", action="store_true", help="stop at the first record that cannot be read")
+    long.add_argument("--shard-size", type=_count, metavar="N", help="records of a shard, 5000 by default")
+    long.add_argument("--workers", type=_count, metavar="N", help="processes, or actors of Ray, with a model each; 1 by default")
+    long.add_argument(
+        "--ray", nargs="?", const="local", metavar="ADDRESS", help="run on Ray: one started here, or HOST:PORT, auto, ray://…"
+    )
+    long.add_argument("--worker-cpus", type=float, metavar="N", help="what an actor of Ray asks for, 1 by default; may be a fraction")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+    return int(text)
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command. Nothing is written before all input has been found to be readable."""
+    """Run the command. Unless the output is a folder, nothing is written before all input has been found to be readable."""
     try:
         options = _parser().parse_args(argv)
     except SystemExit:  # --help
         return 0
-    format = options.format or _default_format(options.output)
-    sources = _sources(options.texts, options.input)
-    size = sum(len(article.text) for source in sources for article in source())
-    if not options.quiet and sys.stderr.isatty():
-        print(f"loading {options.model}", file=sys.stderr)
-    _silence()
-    predictor = load(options.model, options.device, options.engine)
-    predictions = predictor.predict(article for source in sources for article in source())
-    if not options.quiet and sys.stderr.isatty() and (options.output or not sys.stdout.isatty()):
-        predictions = _with_progress(predictions, size)
-    _write(predictions, options.output, format)
+    _quieten()
+    if options.output and (options.output.endswith(os.sep) or Path(options.output).is_dir()):
+        _long_run(options)
+    else:
+        _at_once(options)
     return 0
+
+
+def _quieten() -> None:
+    """No progress bars or reports of transformers' own in the middle of ours, nor in workers'."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    if logging := sys.modules.get("transformers.utils.logging"):  # it has read the environment before
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+
+
+# --- into a folder ---
+
+
+def _long_run(options: Namespace) -> None:
+    from .archive import FORMATS as CUT  # noqa: PLC0415 - what no other use of the command needs to wait for
+    from .archive import SIZE, run  # noqa: PLC0415
+    from .shards import Job  # noqa: PLC0415
+
+    format = options.format or "jsonl"
+    if format not in CUT:
+        raise UserError(f"{options.output}: is a folder, and --format {format} cannot be cut; use {', '.join(CUT)}, or name a file")
+    sources = open_sources(options.texts, options.input)
+    job = Job(options.model, options.device, options.engine, format)
+    run(
+        sources,
+        Path(options.output),
+        job,
+        _reader(options),
+        size=options.shard_size or SIZE,
+        strict=options.strict,
+        quiet=options.quiet,
+    )
+
+
+def _reader(options: Namespace) -> Reader:
+    """By what the shards are read."""
+    from .shards import read_here, read_in_processes  # noqa: PLC0415 - see _long_run
+
+    workers = options.workers or 1
+    if options.ray:
+        from .cluster import read_by_ray  # noqa: PLC0415
+
+        return partial(read_by_ray, address=options.ray, workers=workers, cpus=options.worker_cpus or 1)
+    if options.worker_cpus is not None:
+        raise UserError("--worker-cpus is for --ray alone; leave it out")
+    return partial(read_in_processes, workers=workers) if workers > 1 else read_here
+
+
+# --- into a file, or standard output ---
+
+
+def _at_once(options: Namespace) -> None:
+    for name in ("strict", "shard_size", "workers", "ray", "worker_cpus"):
+        if getattr(options, name):
+            raise UserError(f"--{name.replace('_', '-')} is for a long run; name a folder: --output FOLDER/")
+    output = Path(options.output) if options.output else None
+    format = options.format or _default_format(output)
+    if format == "parquet" and output is None:
+        raise UserError("--format parquet is no text; name a file: --output FILE.parquet")
+    sources = open_sources(options.texts, options.input)
+    size = sum(len(article.text) for article in sources.articles())
+    talks = not options.quiet and sys.stderr.isatty()
+    if talks:
+        print(f"loading {options.model}", file=sys.stderr)
+    predictions = load(options.model, options.device, options.engine).predict(sources.articles())
+    if talks and (output or not sys.stdout.isatty()):
+        predictions = _with_progress(predictions, size)
+    if output:
+        with write_whole_bytes(output) as file:
+            write(predictions, format, file)
+    else:
+        _print(predictions, format)
 
 
 def _default_format(output: Path | None) -> str:
@@ -65,65 +161,6 @@ def _default_format(output: Path | None) -> str:
     if output.suffix.lower() not in SUFFIXES:
         raise UserError(f"{output}: no format goes with the suffix '{output.suffix}'; use {', '.join(SUFFIXES)}, or --format")
     return SUFFIXES[output.suffix.lower()]
-
-
-def _sources(texts: Sequence[str], paths: Sequence[Path]) -> list[Source]:
-    """Where the documents come from: texts, then files; standard input if there is neither."""
-    if not texts and not paths:
-        document = _standard_input()
-        return [lambda: [document]]
-    given = [_whole(text, str(number), f"text {number}") for number, text in enumerate(texts, 1)]
-    return [lambda: given, *(lambda path=path: read_file(path) for path in paths)]
-
-
-def _standard_input() -> Article:
-    if sys.stdin.isatty():
-        print("reading a document from the terminal; end it with Ctrl-D", file=sys.stderr)
-    text = decode(sys.stdin.buffer.read(), "standard input")
-    if not text.strip():
-        raise UserError("standard input: holds no text; pipe a document in, or name texts or --input files")
-    return _whole(text, "stdin", "standard input")
-
-
-def read_file(path: Path) -> Iterator[Article]:
-    """The documents of a .txt file (one, named after the file) or of a .jsonl file (one a line: ``text``, and ``id`` or FILE-LINE).
-
-    Raises UserError that names file, line and field for what cannot be read.
-    """
-    kind = path.suffix.lower()
-    if kind not in (".txt", ".jsonl") and path.exists() and not path.is_dir():
-        raise UserError(f"{path}: files with the suffix '{path.suffix}' are not read; give .txt (a document) or .jsonl (a document a line)")
-    text = read_text(path)
-    if not text.strip():
-        raise UserError(f"{path}: holds no text; check the file")
-    if kind == ".txt":
-        yield _whole(text, path.stem, str(path))
-        return
-    for number, record in parse_jsonl(text, str(path)):
-        where = f"{path}, line {number}"
-        id = record.get("id", f"{path.stem}-{number}")
-        if not isinstance(id, str | int):
-            raise UserError(f"{where}, field 'id': {type(id).__name__} in place of a string; mend or leave out the field")
-        yield _whole(field(record, "text", str, where), str(id), where)
-
-
-def _whole(text: str, id: str, where: str) -> Article:
-    """A document, once it is known that all of it can be read. Raises UserError that says where it stands."""
-    try:
-        article = as_article(text, id)
-        split(article)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
-    return article
-
-
-def _silence() -> None:
-    """No progress bars or reports of transformers' own in the middle of ours."""
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    from transformers.utils import logging  # noqa: PLC0415 - it takes a second, which a usage error need not wait for
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
 
 
 def _with_progress(predictions: Iterable[Prediction], size: int) -> Iterator[Prediction]:
@@ -135,15 +172,14 @@ def _with_progress(predictions: Iterable[Prediction], size: int) -> Iterator[Pre
             bar.update(len(prediction.text))
 
 
-def _write(predictions: Iterable[Prediction], output: Path | None, format: str) -> None:
-    colour = output is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    if output is None and hasattr(sys.stdout, "reconfigure"):
+def _print(predictions: Iterable[Prediction], format: str) -> None:
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")  # whatever the locale says: the text is Persian
-    with write_whole(output) if output else nullcontext(sys.stdout) as out:
+    with room_for("standard output"):
         for piece in render(predictions, format, colour=colour):
-            out.write(piece)
-            if output is None:
-                out.flush()  # each document as soon as it is read, and a reader that has gone is noticed here
+            sys.stdout.write(piece)
+            sys.stdout.flush()  # each document as soon as it is read, and a reader that has gone is noticed here
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Predictions as text: a table for a terminal, JSON lines, CSV, or one right-to-left HTML page.
+"""Predictions as text: a table for a terminal, JSON lines, CSV, or one right-to-left HTML page; or as a Parquet file.
 
-Each format is a generator of pieces, so that what is written is never all in memory.
+Each format of text is a generator of pieces, so that what is written is never all in memory.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from html import escape
+from itertools import islice
+from typing import IO, Any
 
 from .files import to_json
 from .labels import ANNOUNCEMENT, NUMBER, PERSON, POLICY, PROGRAM, ROLE, STATISTIC
 from .records import Claim, PredictedSentence, Prediction, Span
 
-SUFFIXES = {".jsonl": "jsonl", ".csv": "csv", ".html": "html", ".htm": "html", ".txt": "table"}
-FORMATS = ("table", "jsonl", "csv", "html")
+SUFFIXES = {".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet", ".html": "html", ".htm": "html", ".txt": "table"}
+FORMATS = ("table", "jsonl", "csv", "html", "parquet")
 NAMES = {  # of the labels, for a Persian reader
     PERSON: "شخص",
     ROLE: "سمت",
@@ -30,8 +32,16 @@ _ABSTAINED = "—"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+def write(predictions: Iterable[Prediction], format: str, out: IO[bytes]) -> None:
+    """Write a whole output in one of ``FORMATS`` as bytes, UTF-8 where it is text."""
+    if format == "parquet":
+        parquet(predictions, out)
+    else:
+        out.writelines(piece.encode() for piece in render(predictions, format))
+
+
 def render(predictions: Iterable[Prediction], format: str, *, colour: bool = False) -> Iterator[str]:
-    """The pieces of a whole output in one of ``FORMATS``; ``colour`` is the table's."""
+    """The pieces of a whole output in one of ``FORMATS`` but parquet, which is no text; ``colour`` is the table's."""
     if format == "html":
         return html(predictions)
     if format == "csv":
@@ -103,6 +113,38 @@ def _row(fields: Iterable[object]) -> str:
     line = io.StringIO()
     csv_module.writer(line, lineterminator="\n").writerow(fields)
     return line.getvalue()
+
+
+# --- Parquet ---
+
+_GROUP = 1000  # documents
+
+
+def parquet(predictions: Iterable[Prediction], out: IO[bytes]) -> None:
+    """A row a document, nested as the JSON is: ``sentences`` is a list of structs, each with its ``claim`` and its list of ``spans``."""
+    import pyarrow as pa  # noqa: PLC0415 - no other format needs to wait for it
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    place = [("start", pa.int64()), ("end", pa.int64()), ("text", pa.string())]
+    span = pa.struct([("label", pa.string()), *place, ("score", pa.float64()), ("value", pa.float64()), ("unit", pa.string())])
+    claim = pa.struct([("label", pa.string()), ("score", pa.float64()), ("scores", pa.map_(pa.string(), pa.float64()))])
+    sentence = pa.struct([*place, ("claim", claim), ("spans", pa.list_(span))])
+    schema = pa.schema([("id", pa.string()), ("text", pa.string()), ("sentences", pa.list_(sentence))])
+    with pq.ParquetWriter(out, schema, compression="zstd") as file:
+        rows = map(_parquet_row, predictions)
+        while group := list(islice(rows, _GROUP)):
+            file.write_table(pa.Table.from_pylist(group, schema=schema))
+
+
+def _parquet_row(prediction: Prediction) -> dict[str, Any]:
+    row = prediction.to_dict()
+    for sentence in row["sentences"]:
+        for span in sentence["spans"]:
+            if "value" in span:
+                span["value"] = float(span["value"])  # a whole number past 2**53 is rounded, as Parquet has no type for both
+        if sentence["claim"]:
+            sentence["claim"]["scores"] = list(sentence["claim"]["scores"].items())
+    return row
 
 
 # --- HTML ---

@@ -214,9 +214,12 @@ def test_bad_input_gives_one_line_and_writes_nothing(run, write, name, content, 
     assert run("--input", good, path) == (2, "", err)
 
 
-def test_a_folder_as_input(run, tmp_path):
+def test_a_folder_with_nothing_that_is_read(run, tmp_path, write):
+    write("notes.md", "a")
+    write(".hidden.txt", "a")
     code, out, err = run("--input", tmp_path)
-    assert (code, out, err) == (2, "", f"error: {tmp_path}: is a folder; name the files in it\n")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {tmp_path}: no file in this folder is read; it needs .txt (a document)")
 
 
 @pytest.mark.parametrize(
@@ -226,6 +229,7 @@ def test_a_folder_as_input(run, tmp_path):
         (["--batch", "2"], "unrecognized arguments: --batch 2; see predict --help"),
         (["--input"], "argument --input: expected at least one argument"),
         (["--output", "x.foo"], "x.foo: no format goes with the suffix '.foo'; use .jsonl"),
+        (["--format", "parquet"], "--format parquet is no text; name a file: --output FILE.parquet"),
         (["--engine", "onnx"], "no onnx/model_int8.onnx in it; use engine torch"),
     ],
 )
@@ -236,8 +240,13 @@ def test_a_usage_error_is_one_line_too(run, argv, message):
     assert err.count("\n") == 1
 
 
-def test_an_output_that_is_a_folder(run, tmp_path):
-    assert run("بله.", "--output", tmp_path, "--format", "csv")[::2] == (2, f"error: {tmp_path}: is a folder; name a file to write\n")
+def test_options_of_a_long_run_are_for_one(run):
+    assert run("بله.", "--workers", "2")[::2] == (2, "error: --workers is for a long run; name a folder: --output FOLDER/\n")
+
+
+def test_a_full_disk(run):
+    code, _, err = run("بله.", "--output", "/dev/full", "--format", "jsonl")
+    assert (code, err) == (2, "error: /dev/full: cannot be written: No space left on device; make room and run the command again\n")
 
 
 def test_empty_standard_input(run, monkeypatch):
@@ -267,7 +276,7 @@ def test_a_gpu_that_is_not_there(tiny_folder, capsys):
 
 def test_help_is_exit_code_0(capsys):
     assert main(["--help"]) == 0
-    assert "--input FILE" in capsys.readouterr().out
+    assert "--input PATH" in capsys.readouterr().out
 
 
 def test_ctrl_c_leaves_the_old_output(run, tmp_path, monkeypatch):
