@@ -40,7 +40,7 @@ from models.encoding import decode, encode, tag
 from models.labels import IGNORED
 from models.predictor import Predictor
 from train.export import export_onnx
-from train.publish import publish
+from train.publish import PROBES, publish
 
 ROOT = Path(__file__).parents[2]
 CELLS = Path(__file__).with_name("cells.py")
@@ -294,7 +294,8 @@ def report(cells: Sequence[Cell]) -> str:
 def publish_tiny(folder: Path) -> Path:
     """Publish the network of ``tiny``, with its graph."""
     model, tokenizer = tiny()
-    publish(model, tokenizer, folder, report=REPORT, export=partial(export_onnx, model))
+    samples = [np.array(ids) for ids in tokenizer(list(PROBES))["input_ids"]]
+    publish(model, tokenizer, folder, report=REPORT, export=partial(export_onnx, model, samples))
     return folder
 
 
