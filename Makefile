@@ -52,7 +52,7 @@ predict: $(VENV)/.installed ## read the first seed article with the published mo
 	$(BIN)/predict --input $(firstword $(sort $(wildcard seeds/articles/*.txt)))
 
 publish: $(RUN)/report.json ## replace models/published/NAME by this run's model; onto the hub with PUSH_TO=OWNER/NAME, REVISION=TAG
-	$(BIN)/python -m train.publish $(RUN) --to models/published/$(NAME)
+	$(BIN)/python -m train.publish $(RUN) --to models/published/$(NAME) --onnx
 	$(BIN)/python -m train.publish --verify models/published/$(NAME)
 	$(if $(PUSH_TO),$(BIN)/python -m train.publish models/published/$(NAME) --push-to $(PUSH_TO) $(REVISION:%=--revision %))
 
@@ -62,7 +62,7 @@ corpora: $(VENV)/.installed ## fetch the public text of configs/corpora.yaml int
 release: ## train the published model anew: seeds and the licensed news in corpora/ (see configs/compact-news.yaml)
 	@test -e corpora || { echo 'error: corpora: no such folder; run make corpora' >&2; exit 2; }
 	$(MAKE) train CONFIG=configs/compact-news.yaml
-	$(BIN)/python -m train.publish runs/compact-news --to models/published/compact
+	$(BIN)/python -m train.publish runs/compact-news --to models/published/compact --onnx
 	$(BIN)/python -m train.publish --verify models/published/compact
 
 doors: $(VENV)/.installed ## every way to call a published folder, under VERSIONS="5.0 5.10 5.23" of transformers; DIR=FOLDER for another than a tiny one
