@@ -68,6 +68,11 @@ release: ## train the published model anew: seeds and the licensed news in corpo
 doors: $(VENV)/.installed ## every way to call a published folder, under VERSIONS="5.0 5.10 5.23" of transformers; DIR=FOLDER for another than a tiny one
 	$(BIN)/python tests/doors/doors.py $(DIR) --versions $(VERSIONS) --json .doors/table.json
 
+small: ## teach half of the published model's layers on the same text, after make release
+	$(BIN)/python -m train --config configs/small.yaml
+	$(BIN)/python -m train.publish runs/small --to models/published/small --onnx
+	$(BIN)/python -m train.publish --verify models/published/small
+
 lint: $(VENV)/.installed ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

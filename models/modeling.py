@@ -22,11 +22,14 @@ CLAIM_DOOR = 'pipeline("text-classification", FOLDER + "/claim"), or from the hu
 
 @dataclass
 class JointOutput(ModelOutput):
-    """``loss`` (scalar, with targets only), ``logits`` (batch, tokens, tags), ``claim_logits`` (batch, claims; None without that head)."""
+    """``loss`` (scalar, with targets only), ``logits`` (batch, tokens, tags), ``claim_logits`` (batch, claims; None without that head),
+    ``hidden_states`` (of the embeddings and each layer, (batch, tokens, width); where ``output_hidden_states`` asks for them).
+    """
 
     loss: Tensor | None = None
     logits: Tensor | None = None
     claim_logits: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
 
 
 class GozarehConfig(BertConfig):
@@ -99,7 +102,12 @@ class GozarehModel(BertPreTrainedModel):
             losses.append(span_loss(logits, labels, label_scores, weights))
         if claim_targets is not None and claim_logits is not None:
             losses.append(claim_loss(claim_logits, claim_targets, weights))
-        return JointOutput(loss=torch.stack(losses).sum() if losses else None, logits=logits, claim_logits=claim_logits)
+        return JointOutput(
+            loss=torch.stack(losses).sum() if losses else None,
+            logits=logits,
+            claim_logits=claim_logits,
+            hidden_states=encoded.hidden_states,
+        )
 
 
 class ClaimsElsewhere(GozarehModel):

@@ -140,6 +140,16 @@ class SelfTrainingSettings:
 
 
 @dataclass(frozen=True)
+class DistilSettings:
+    """``layers``: how many of a published network's, ``encoder.source``, learn from all of it, labels aside (0: train on labels)."""
+
+    layers: int = 0
+
+    def __post_init__(self) -> None:
+        _within(self, 0, math.inf, "layers")
+
+
+@dataclass(frozen=True)
 class PredictSettings:
     """How the model reads: tokens a window (special ones included), tokens windows share, the score under which no claim is given."""
 
@@ -173,6 +183,7 @@ class Settings:
     train: TrainSettings = field(default_factory=TrainSettings)
     review: ReviewSettings = field(default_factory=ReviewSettings)
     self_training: SelfTrainingSettings = field(default_factory=SelfTrainingSettings)
+    distil: DistilSettings = field(default_factory=DistilSettings)
     predict: PredictSettings = field(default_factory=PredictSettings)
     gold: tuple[str, ...] = ()
     licence: str | None = None

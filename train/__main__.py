@@ -27,6 +27,7 @@ from models.settings import Settings
 
 from .bootstrap import claim_counts, interval, span_counts
 from .dataset import Labelled, read_labelled
+from .distil import distil
 from .evaluate import evaluate, score, table
 from .fit import Fit
 from .plots import plot
@@ -64,7 +65,7 @@ def carry_out(run: Settings, data: Labelled) -> tuple[Predictor, dict[str, Any]]
     log.info("%s: %d sentences to train on, %d to choose the checkpoint; %s", run.name, count, choosing, encoder.source)
 
     started = time.monotonic()
-    fitted = fit_stages(run, encoder, data, run.folder / "checkpoints")
+    fitted = (distil if run.distil.layers else fit_stages)(run, encoder, data, run.folder / "checkpoints")
     minutes = (time.monotonic() - started) / 60
     predictor = Predictor.of(fitted.model, fitted.tokenizer, run.predict)
     metrics = {HELD_OUT: evaluate(predictor, data.held_out)}

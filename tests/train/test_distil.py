@@ -1,0 +1,87 @@
+"""A student of fewer layers starts as its teacher's and comes nearer to it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import BertModel
+
+from models.errors import UserError
+from models.labels import Schema
+from models.modeling import joint_model
+from models.predictor import load
+from train.__main__ import main
+from train.distil import Pad, distance, divergence, shallow, standing_in
+from train.publish import publish
+
+REPORT = {
+    "name": "tiny",
+    "base_model": "tiny (licence: apache-2.0)",
+    "licence": "apache-2.0",
+    "settings": {"name": "tiny", "predict": {"window": 48, "overlap": 12, "claim_threshold": 0.5}},
+    "versions": {"torch": "2.13.0"},
+    "data": {},
+}
+
+
+@pytest.fixture
+def teacher(tiny_encoder):
+    """Four layers that differ."""
+    config = copy.deepcopy(tiny_encoder.config)
+    config.num_hidden_layers = 4
+    torch.manual_seed(3)
+    model = joint_model(BertModel(config), Schema())
+    model.config.gozareh = {"format": 1, "window": 48, "overlap": 12, "claim_threshold": 0.5}
+    return model.eval()
+
+
+@given(st.integers(1, 24).flatmap(lambda deep: st.tuples(st.integers(1, deep), st.just(deep))))
+def test_layers_stand_in_at_even_distances_for_different_ones_up_to_the_last(sizes):
+    chosen = standing_in(*sizes)
+    assert chosen == sorted(set(chosen))
+    assert chosen[-1] == sizes[1] - 1
+
+
+def test_as_many_layers_are_the_teacher_itself(teacher):
+    whole = shallow(teacher, 4)
+    batch = Pad(0)([{"input_ids": [2, 5, 6, 3]}, {"input_ids": [2, 3]}])
+    with torch.no_grad():
+        ours, theirs = (model.eval()(**batch, output_hidden_states=True) for model in (whole, teacher))
+    assert float(distance(ours, theirs, batch["attention_mask"])) == pytest.approx(0, abs=1e-6)
+
+
+def test_half_the_layers_are_the_second_and_the_fourth(teacher):
+    half, layers = shallow(teacher, 2), teacher.bert.encoder.layer
+    for own, other in zip(half.bert.encoder.layer, (layers[1], layers[3]), strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(own.parameters(), other.parameters(), strict=True))
+    assert half.config.num_hidden_layers == 2
+    assert teacher.config.num_hidden_layers == 4
+
+
+def test_more_layers_than_the_teacher_has_are_refused(teacher):
+    with pytest.raises(UserError, match=r"distil.layers: 5, and the teacher has 4"):
+        shallow(teacher, 5)
+
+
+@given(st.lists(st.lists(st.floats(-5, 5), min_size=3, max_size=3), min_size=1, max_size=4), st.floats(0.5, 4))
+def test_divergence_is_nought_from_itself_and_from_nothing_less(logits, softness):
+    own = torch.tensor(logits)
+    assert float(divergence(own, own, softness)) == pytest.approx(0, abs=1e-5)
+    assert float(divergence(own.roll(1, dims=1), own, softness)) >= -1e-5
+
+
+def test_the_command_teaches_and_publishes(workplace, teacher, tiny_tokenizer):
+    publish(teacher, tiny_tokenizer, Path("teacher"), report=REPORT)
+    weak = [{"id": f"a{i}-0", "text": "خبر امروز گفت", "spans": [], "claim": "POLICY"} for i in range(12)]
+    Path("weak.jsonl").write_text("".join(json.dumps(record) + "\n" for record in weak), encoding="utf-8")
+    overrides = ["encoder.source=teacher", "annotate.output=weak.jsonl", "distil.layers=2", "train.max_steps=3", "gold=[]"]
+    assert main(["--config", "configs/small.yaml", *overrides, "predict.overlap=12", "predict.window=48"]) == 0
+    student = load("runs/small/published", device="cpu")
+    assert student.engine.model.config.num_hidden_layers == 2
+    assert next(student.predict(["خبر امروز گفت"])).sentences

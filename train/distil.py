@@ -1,0 +1,135 @@
+"""A smaller student: some layers of a published network, taught by the whole of it on unlabelled text.
+
+The student starts with every so-manieth layer of its teacher and learns what the teacher says of each token and sentence (Hinton et al.
+2015) and what the layers it stands in for hand on (Sun et al. 2019, "Patient Knowledge Distillation").
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset  # type: ignore[attr-defined]
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedTokenizerBase, Trainer, set_seed
+
+from models.encoders import Encoder
+from models.encoding import encode
+from models.errors import UserError
+from models.folder import check_folder
+from models.modeling import GozarehConfig, GozarehModel, JointOutput
+from models.predictor import Predictor
+from models.settings import Settings
+from models.torch_engine import load_network
+
+from .calibrate import calibrate
+from .dataset import Labelled
+from .fit import Fit, as_stored, fingerprint, resumable, training_arguments
+
+log = logging.getLogger(__name__)
+
+_LAYERS = "bert.encoder.layer."
+SOFTNESS = 2.0  # the temperature at which tags are compared, so that the teacher's second thoughts count
+
+
+def distil(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit:
+    """Teach ``run.distil.layers`` layers of the network published in ``run.encoder.source`` on the text of ``data``, labels aside.
+
+    Checkpoints go to ``folder``; an interrupted run goes on from the last. Raises UserError for a folder that is no whole model of ours,
+    and for more layers than it has.
+    """
+    set_seed(run.seed)
+    teacher = load_network(check_folder(Path(run.encoder.source)))
+    student = shallow(teacher, run.distil.layers)
+    rows = _rows(encoder.tokenizer, [example.text for example in data.training], run)
+    checkpoint = resumable(folder, fingerprint(run, encoder.source, data.training, data.held_out))
+    args = training_arguments(run, len(rows), folder)
+    args.eval_strategy, args.load_best_model_at_end, args.metric_for_best_model = "no", False, None
+    args.train_sampling_strategy = "group_by_length"
+    trainer = Distiller(teacher, model=student, args=args, train_dataset=rows, data_collator=Pad(encoder.tokenizer.pad_token_id))
+    log.info("%d of %d layers learn from all of them", run.distil.layers, teacher.config.num_hidden_layers)
+    trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.accelerator.unwrap_model(student, keep_fp32_wrapper=False)  # the Trainer's autocast
+    predictor = Predictor.of(student, encoder.tokenizer, run.predict)
+    temperature = calibrate(student, predictor, data.held_out)
+    return Fit(as_stored(student), encoder.tokenizer, trainer.state.log_history, trainer.state.global_step, temperature)
+
+
+def shallow(teacher: GozarehModel, layers: int) -> GozarehModel:
+    """A network with the teacher's embeddings, heads and, of its layers, as many at even distances, the last among them; no dropout."""
+    config = GozarehConfig.from_dict(teacher.config.to_dict())
+    if not 0 < layers <= config.num_hidden_layers:
+        raise UserError(f"distil.layers: {layers}, and the teacher has {config.num_hidden_layers}")
+    config.num_hidden_layers, config.hidden_dropout_prob, config.attention_probs_dropout_prob = layers, 0.0, 0.0
+    student = GozarehModel(config)
+    weights = teacher.state_dict()
+    state = {name: tensor for name, tensor in weights.items() if not name.startswith(_LAYERS)}
+    for new, old in enumerate(standing_in(layers, teacher.config.num_hidden_layers)):
+        layer = f"{_LAYERS}{old}."
+        state |= {f"{_LAYERS}{new}." + name.removeprefix(layer): weights[name] for name in weights if name.startswith(layer)}
+    student.load_state_dict(state)
+    return student
+
+
+def standing_in(layers: int, deep: int) -> list[int]:
+    """Which of a teacher's layers, counted from 0, each of a student's stands for."""
+    return [round((i + 1) * deep / layers) - 1 for i in range(layers)]
+
+
+class Distiller(Trainer):
+    """A Trainer whose loss is the distance to a teacher."""
+
+    def __init__(self, teacher: GozarehModel, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.teacher = teacher.to(self.args.device).eval()  # type: ignore[arg-type] # its stubs forget what they take
+
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], *_: Any, **__: Any) -> Tensor:
+        """A scalar; ``inputs``: input_ids and attention_mask, (rows, tokens)."""
+        with torch.no_grad():
+            taught = self.teacher(**inputs, output_hidden_states=True)
+        return distance(model(**inputs, output_hidden_states=True), taught, inputs["attention_mask"])
+
+
+def distance(student: JointOutput, teacher: JointOutput, mask: Tensor) -> Tensor:
+    """Divergence of the tags of real tokens and of the claims, plus the mean square between the hidden states of paired layers."""
+    assert student.logits is not None
+    assert teacher.logits is not None
+    assert student.hidden_states
+    assert teacher.hidden_states
+    real = mask.bool()
+    loss = divergence(student.logits[real], teacher.logits[real], SOFTNESS)
+    if student.claim_logits is not None and teacher.claim_logits is not None:
+        loss = loss + divergence(student.claim_logits, teacher.claim_logits)
+    first, *rest = teacher.hidden_states
+    paired = [first, *(rest[i] for i in standing_in(len(student.hidden_states) - 1, len(rest)))]
+    far = [functional.mse_loss(own[real].float(), other[real].float()) for own, other in zip(student.hidden_states, paired, strict=True)]
+    return loss + torch.stack(far).mean()
+
+
+def divergence(student: Tensor, teacher: Tensor, softness: float = 1.0) -> Tensor:
+    """Mean Kullback-Leibler divergence, a scalar, of (n, classes) logits from a teacher's, both divided by ``softness``."""
+    ours, theirs = ((logits.float() / softness).log_softmax(dim=-1) for logits in (student, teacher))
+    return functional.kl_div(ours, theirs, reduction="batchmean", log_target=True) * softness**2
+
+
+class Pad:
+    """Rows of ids as (rows, tokens) input_ids and attention_mask."""
+
+    def __init__(self, pad_token_id: int) -> None:
+        self.pad_token_id = pad_token_id
+
+    def __call__(self, rows: Iterable[dict[str, list[int]]]) -> dict[str, Tensor]:
+        """Pads to the longest."""
+        ids = [torch.tensor(row["input_ids"]) for row in rows]
+        padded = nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=self.pad_token_id)
+        lengths = torch.tensor([len(row) for row in ids])
+        return {"input_ids": padded, "attention_mask": (torch.arange(padded.shape[1]) < lengths[:, None]).long()}
+
+
+def _rows(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], run: Settings) -> Dataset:
+    encodings = encode(tokenizer.backend_tokenizer, texts, run.predict.window, run.predict.overlap)
+    return Dataset.from_list([{"input_ids": window.input_ids.tolist()} for encoding in encodings for window in encoding.windows])
