@@ -16,7 +16,7 @@ RUN := runs/$(NAME)
 # the files that the run's articles are in, so that a new one is labelled too
 ARTICLES := $(shell find -H $$(sed -n 's/^ *articles: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ') seeds/articles -type f 2>/dev/null | sort -u)
 
-.PHONY: help setup annotate train evaluate compare predict publish corpora release doors lint test clean
+.PHONY: help setup annotate train evaluate compare predict publish corpora release small doors lint test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

@@ -18,7 +18,7 @@ from .errors import UserError, first_line
 from .folder import TOKENIZER, CheckedFolder, check_folder, is_folder
 from .labels import Schema
 from .onnx_engine import GRAPH, OnnxEngine
-from .predictor import Engine
+from .predictor import PUBLISHED, Engine
 
 ENGINES = ("auto", "torch", "onnx")
 _PATTERNS = ["*.json", "*.safetensors", "vocab.txt"]
@@ -39,12 +39,18 @@ def open_model(name: str | Path, device: str = "auto", engine: str = "auto") -> 
     onnx = engine == "onnx" or (engine == "auto" and _suits_onnx(device))
     if not onnx:
         _check_device(device)
-    folder = Path(name) if is_folder(name) else _download(name, [GRAPH] if onnx else [])
+    folder = _released(name) or (Path(name) if is_folder(name) else _download(name, [GRAPH] if onnx else []))
     checked = check_folder(folder)
     tokenizer = _load_tokenizer(checked)
     by_graph = engine == "onnx" or (onnx and (folder / GRAPH).is_file())
     built = _load_onnx(checked) if by_graph else _load_torch(checked, device)
     return built, tokenizer, checked.schema, checked.reading
+
+
+def _released(name: str | Path) -> Path | None:
+    """The folder of a model that is published with this code, by its bare name: compact, small. A folder of that name here goes first."""
+    folder = PUBLISHED.parent / name
+    return folder if Path(name).name == str(name) and folder.is_dir() and not is_folder(name) else None
 
 
 def _suits_onnx(device: str) -> bool:

@@ -44,7 +44,9 @@ def _parser() -> ArgumentParser:
         description="Serve a model over HTTP: POST /predict, GET /health, /metrics and /openapi.json.",
     )
     count, time = _number(int, 1), _number(float, 0)
-    parser.add_argument("--model", default=str(PUBLISHED), metavar="DIR|HUB", help="a folder or a hub name; the published model by default")
+    parser.add_argument(
+        "--model", default=str(PUBLISHED), metavar="DIR|HUB", help="a folder, a hub name, compact or small; compact by default"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; %(default)s, this machine alone, by default")
     parser.add_argument("--port", type=_number(int, 0, 65535), default=8000, help="%(default)s by default; 0 takes a free one")
     parser.add_argument("--engine", choices=("auto", "torch", "onnx"), default="auto", help="onnx: the folder's ONNX graph")

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import models.predictor as predictor_module
+from models import engines
 from models.errors import UserError
 from models.labels import Schema
 from models.modeling import joint_model
@@ -337,3 +338,12 @@ def test_a_damaged_graph_is_refused(model_folder):
     (model_folder / "onnx" / "model_int8.onnx").write_bytes(b"not a graph")
     with pytest.raises(UserError, match=r"model_int8\.onnx: cannot be loaded"):
         load(model_folder, engine="onnx")
+
+
+def test_a_released_model_is_known_by_its_bare_name(monkeypatch, tiny_folder, tmp_path):
+    monkeypatch.setattr(engines, "PUBLISHED", tiny_folder.parent / "compact")
+    monkeypatch.chdir(tmp_path)
+    assert next(load(tiny_folder.name, device="cpu").predict([TEXT])).sentences
+    (tmp_path / tiny_folder.name).mkdir()
+    with pytest.raises(UserError, match=r"no config\.json in it"):  # a folder here goes first
+        load(tiny_folder.name)
