@@ -14,7 +14,8 @@ from models.records import read_examples
 from models.settings import TrainSettings
 from train.cross_validate import leave_one_out
 from train.dataset import split_by_article
-from train.fit import fit, parameter_groups
+from train.fit import fit
+from train.trainer import parameter_groups
 
 EXAMPLES = [e for e in read_examples("seeds/gold.jsonl") if e.claim != "NONE"]  # here only as something labelled to fit
 
