@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 import transformers
-from accelerate import PartialState
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainingArguments, set_seed
 
 import models
@@ -36,6 +35,7 @@ from .augment import Augmenter
 from .calibrate import calibrate
 from .dataset import to_rows
 from .evaluate import evaluate
+from .processes import processes
 from .trainer import JointTrainer, SaveEvery, reading_packed
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def fit(
     model = joint_model(encoder.model, schema) if start is None else copy.deepcopy(start)
     model.config.gozareh = {"format": FORMAT, **asdict(settings.predict)}
     rows = to_rows(_augmented(settings, training), encoder.tokenizer, schema, settings.predict)
-    with PartialState().main_process_first():
+    with processes().main_process_first():
         checkpoint = resumable(folder, fingerprint(settings, encoder.source, training, held_out))
     save_steps = settings.train.save_steps
     trainer = JointTrainer(
@@ -143,7 +143,7 @@ def training_arguments(settings: Settings, rows: int, folder: Path, metric: str 
         report_to=list(train.report_to),
         dataloader_pin_memory=gpu,
         ddp_find_unused_parameters=False,
-        ddp_broadcast_buffers=False,
+        ddp_broadcast_buffers=False,  # so that a pass can be repeated without the other processes
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ from .batches import Batch, Row, StepLoader, Steps, packed, padded, passes
 from .evaluate import overall
 
 log = logging.getLogger(__name__)
+warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)  # the Trainer has no other name for it
 
 
 class JointTrainer(Trainer):
