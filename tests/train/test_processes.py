@@ -1,0 +1,104 @@
+"""Whole runs in processes of their own: killed and resumed, and shared by two."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from annotate.__main__ import main as annotate
+from train.__main__ import main as train
+
+ROOT = Path(__file__).parents[2]
+RUN = ["--config", "configs/tiny.yaml", "encoder.source=encoder", "encoder.trim=false", "predict.overlap=16", "predict.window=64"]
+STEPS = 6
+RUN += [f"train.max_steps={STEPS}", "train.evaluations=1", "train.logging_steps=1", "train.precision=fp32"]
+
+KILLED = """
+import os, signal, sys
+from transformers import Trainer
+from train import trainer
+def killed_at(step, kind, name):
+    then = getattr(kind, name)
+    def call(self, *args, **kwargs):
+        if self.state.global_step == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return then(self, *args, **kwargs)
+    setattr(kind, name, call)
+killed_at(int(sys.argv[1]), trainer.JointTrainer, "training_step")
+killed_at(int(sys.argv[2]), Trainer, "_save_rng_state")  # a checkpoint with some of its files
+from train.__main__ import main
+main(sys.argv[3:])
+"""
+
+
+@pytest.fixture
+def labelled(workplace):
+    assert annotate(["--config", "configs/tiny.yaml"]) == 0
+    return workplace
+
+
+def start(*command):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, timeout=200, check=False)
+
+
+def result(folder="runs/tiny"):
+    """The losses, a step each, and the weights."""
+    (state,) = Path(folder).glob("checkpoints/round-0/checkpoint-*/trainer_state.json")
+    losses = [entry["loss"] for entry in json.loads(state.read_text())["log_history"] if "loss" in entry]
+    assert len(losses) == STEPS
+    return losses, {path.name: load_file(path) for path in Path(folder, "published").glob("*.safetensors")}
+
+
+def test_killed_at_any_step_and_resumed_the_weights_are_the_same_to_the_bit(labelled):
+    run = [*RUN, "train.save_steps=1"]
+    assert train(run) == 0
+    losses, weights = result()
+    Path("runs/tiny/checkpoints").rename("elsewhere")
+    in_a_step, in_a_checkpoint = sorted(random.sample(range(1, STEPS), 2))
+    killed = start("-c", KILLED, str(in_a_step), str(STEPS), *run)
+    assert killed.returncode == -9, killed.stderr
+    killed = start("-c", KILLED, str(STEPS), str(in_a_checkpoint), *run)
+    assert killed.returncode == -9, killed.stderr
+    assert train(run) == 0
+    again, others = result()
+    assert again == losses
+    for name, tensors in weights.items():
+        assert all(tensor.equal(others[name][key]) for key, tensor in tensors.items()), (in_a_step, in_a_checkpoint, name)
+
+
+def launchers():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    yield "torchrun", ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    yield "accelerate", ["accelerate.commands.launch", "--config_file", "cpu.yaml", "--main_process_port", port]
+
+
+@pytest.mark.parametrize(("name", "launcher"), launchers())
+def test_two_processes_lose_what_one_does_and_the_first_writes(labelled, name, launcher):
+    encoder = Path("encoder/config.json")
+    config = json.loads(encoder.read_text()) | {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    encoder.write_text(json.dumps(config))
+    Path("cpu.yaml").write_text("distributed_type: MULTI_CPU\nuse_cpu: true\nnum_processes: 2\n")
+    assert train(RUN) == 0
+    losses, weights = result()
+    Path("runs/tiny/checkpoints").rename("elsewhere")
+    Path("runs/tiny/report.json").unlink()
+    done = start("-m", *launcher, "-m", "train", *RUN)
+    assert done.returncode == 0, done.stderr
+    shared, others = result()
+    assert shared == pytest.approx(losses, rel=1e-4)
+    for name, tensors in weights.items():
+        assert all((tensor - others[name][key]).abs().max() < 5e-3 for key, tensor in tensors.items())
+    assert json.loads(Path("runs/tiny/report.json").read_text())["processes"] == 2
+    assert done.stdout.count("The model, figures and plots are in") == 1
+    assert done.stderr.count("sentences to train on") == 1
