@@ -80,15 +80,14 @@ def launchers():
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     yield "torchrun", ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    yield "accelerate", ["accelerate.commands.launch", "--config_file", "cpu.yaml", "--main_process_port", port]
+    yield "accelerate", ["accelerate.commands.launch", "--config_file", str(ROOT / "configs/accelerate/ddp.yaml"), "--main_process_port", port]
 
 
-@pytest.mark.parametrize(("name", "launcher"), launchers())
+@pytest.mark.parametrize(("name", "launcher"), [*launchers()])
 def test_two_processes_lose_what_one_does_and_the_first_writes(labelled, name, launcher):
     encoder = Path("encoder/config.json")
     config = json.loads(encoder.read_text()) | {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     encoder.write_text(json.dumps(config))
-    Path("cpu.yaml").write_text("distributed_type: MULTI_CPU\nuse_cpu: true\nnum_processes: 2\n")
     assert train(RUN) == 0
     losses, weights = result()
     Path("runs/tiny/checkpoints").rename("elsewhere")
