@@ -83,7 +83,7 @@ class GozarehModel(BertPreTrainedModel):
         encoded = self.bert(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids, **kwargs)
         logits = self.classifier(self.dropout(encoded.last_hidden_state))
         claim_logits = None
-        if self.claim_classifier is not None:
+        if self.claim_classifier is not None and self.bert.pooler is not None:
             pooled = encoded.pooler_output if bounds is None else self.bert.pooler(encoded.last_hidden_state[0, bounds[:-1], None])
             claim_logits = self.claim_classifier(self.dropout(pooled))
         losses = []

@@ -121,7 +121,9 @@ class TrainSettings:
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ValueError(f"'precision' is {self.precision!r}, none of auto, fp32 and bf16")
         _within(self, 1, math.inf, "batch_size", "evaluations", "tokens")
-        _within(self, 0, math.inf, "epochs", "max_steps", "learning_rate", "head_learning_rate", "weight_decay", "save_steps", "logging_steps")
+        _within(
+            self, 0, math.inf, "epochs", "max_steps", "learning_rate", "head_learning_rate", "weight_decay", "save_steps", "logging_steps"
+        )
         _within(self, 0, 1, "layer_decay", "warmup")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import logging
+import os
 import platform
 import subprocess
 import sys
@@ -118,7 +119,7 @@ def _write(run: Settings, encoder: Encoder, fitted: Fit, data: Labelled, metrics
         "minutes": round(minutes, 1),
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers", "datasets", "accelerate", "seqeval")},
         "python": platform.python_version(),
-        "processes": processes().num_processes,
+        "processes": int(os.environ.get("WORLD_SIZE", "1")),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "commit": _commit(),
     }

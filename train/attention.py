@@ -41,7 +41,7 @@ def packed_attention(
     dropout: float = 0.0,
     scaling: float | None = None,
     cu_seq_lens_q: Tensor | None = None,
-    max_length_q: int | None = None,
+    max_length_q: int = 0,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """(1, heads, tokens, width) queries, keys and values -> (1, tokens, heads, width).
@@ -53,9 +53,10 @@ def packed_attention(
     if query.is_cuda:
         q, k, v = (states[0].transpose(0, 1) for states in (query, key, value))
         joined = varlen_attn(q, k, v, cu_seq_lens_q, cu_seq_lens_q, max_length_q, max_length_q, scale=scaling)
-        return joined[None], None  # type: ignore[index]
+        assert isinstance(joined, Tensor)  # nothing else was asked for
+        return joined.unsqueeze(0), None
     lengths = cu_seq_lens_q.diff().tolist()
-    sentences = zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True)
+    sentences = zip(*(torch.split(states, lengths, dim=2) for states in (query, key, value)), strict=True)
     read = [scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling) for q, k, v in sentences]
     return torch.cat(read, dim=2).transpose(1, 2), None
 

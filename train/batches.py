@@ -41,7 +41,7 @@ class Steps(Sampler[list[int]]):
         self.rows, self.size, self.seed, self.epoch = rows, size, seed, 0
 
     def __len__(self) -> int:
-        return -(-self.rows // self.size)
+        return (self.rows + self.size - 1) // self.size
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch's order; the Trainer calls it."""
@@ -93,16 +93,21 @@ def deal(lengths: Sequence[int], parts: int) -> list[list[int]]:
 
 
 def passes(rows: Sequence[Row], budget: int, packing: bool) -> list[list[Row]]:
-    """The rows in passes of the network, each of at most ``budget`` tokens, padding included, or of a single row; the smallest is last."""
+    """The rows in passes of the network, each of at most ``budget`` tokens, padding included, or of a single row.
+
+    Packed, there are as few as can be, and the smallest is last. Padded, rows alike in length share a pass: each is at least half as long
+    as the longest.
+    """
     if packing:
-        fewest = max(1, -(-sum(map(len, rows)) // budget))
+        fewest = min(-(-sum(map(len, rows)) // budget), len(rows))
         for count in range(fewest, len(rows) + 1):
             parts = deal([len(row) for row in rows], count)
             if count == len(rows) or all(sum(len(rows[i]) for i in part) <= budget for part in parts):
                 return sorted(([rows[i] for i in part] for part in parts), key=lambda part: -sum(map(len, part)))
     batches: list[list[Row]] = []
-    for row in sorted(rows, key=len, reverse=True):  # alike in length, so that little is padded
-        if not batches or len(batches[-1][0]) * (len(batches[-1]) + 1) > budget:
+    for row in sorted(rows, key=len, reverse=True):
+        longest = len(batches[-1][0]) if batches else 0
+        if 2 * len(row) < longest or not longest or longest * (len(batches[-1]) + 1) > budget:
             batches.append([])
         batches[-1].append(row)
     return batches
@@ -122,7 +127,7 @@ def packed(rows: Sequence[Row]) -> Batch:
     }
 
 
-def padded(rows: Sequence[Row], pad_token_id: int) -> Batch:
+def padded(rows: Sequence[Row], pad_token_id: int | None) -> Batch:
     """(rows, tokens) tensors, padded to the longest row; padding carries no label."""
     lengths = torch.tensor([len(row) for row in rows])
     longest = int(lengths.max())
@@ -131,7 +136,7 @@ def padded(rows: Sequence[Row], pad_token_id: int) -> Batch:
         return torch.from_numpy(np.stack([np.pad(value, (0, longest - len(value)), constant_values=fill) for value in values]))
 
     return {
-        "input_ids": column([row.input_ids for row in rows], pad_token_id),
+        "input_ids": column([row.input_ids for row in rows], pad_token_id or 0),
         "attention_mask": (torch.arange(longest) < lengths[:, None]).long(),
         "labels": column([row.labels for row in rows], IGNORED),
         "label_scores": column([row.scores for row in rows], 1.0).float(),

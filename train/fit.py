@@ -77,9 +77,9 @@ def fit(
         checkpoint = resumable(folder, fingerprint(settings, encoder.source, training, held_out))
     save_steps = settings.train.save_steps
     trainer = JointTrainer(
+        model,
         rows,
         settings.train,
-        model=model,
         args=training_arguments(settings, len(rows), folder),
         processing_class=encoder.tokenizer,
         callbacks=[*([SaveEvery(save_steps)] if save_steps else []), *callbacks],

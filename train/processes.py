@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from accelerate import PartialState
+from accelerate.state import PartialState
 
 
 def processes() -> PartialState:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from accelerate.utils import DistributedType
+from accelerate.utils.dataclasses import DistributedType
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -34,9 +34,16 @@ warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWar
 class JointTrainer(Trainer):
     """Reads a step's sentences in passes without padding where it can, and the held-out sentences as prediction does."""
 
-    def __init__(self, rows: Sequence[Row], settings: TrainSettings, read_held_out: Callable[[], dict[str, Any]], **kwargs: Any) -> None:
-        super().__init__(train_dataset=rows, eval_dataset=rows, **kwargs)  # the latter unused: the Trainer asks for one all the same
-        self.rows, self.settings, self.read_held_out = rows, settings, read_held_out
+    def __init__(
+        self,
+        model: GozarehModel,
+        rows: Sequence[Row],
+        settings: TrainSettings,
+        read_held_out: Callable[[], dict[str, Any]],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model, train_dataset=rows, eval_dataset=rows, **kwargs)  # the latter unused: the Trainer asks for one all the same
+        self.network, self.rows, self.settings, self.read_held_out = model, rows, settings, read_held_out
         self.budget = settings.tokens
         self.packing = settings.packing and can_pack(self.args.device, self.args.bf16)
         self.sharded = self.accelerator.distributed_type == DistributedType.FSDP
@@ -63,7 +70,7 @@ class JointTrainer(Trainer):
 
     # --- a step ---
 
-    def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], *_: Any) -> Tensor:
         """Forward and backward over this process's share of a step, in smaller passes after running out of memory; gives its loss."""
         model.train()
         looked_at = len(self.unread)
@@ -91,7 +98,7 @@ class JointTrainer(Trainer):
                     # gradients are averaged over processes, and the loss that is logged is too
                     loss = model(**self.batch(part), totals=totals).loss * self.args.world_size
                     joining = last and self.args.world_size > 1
-                    self.accelerator.backward(loss)
+                    self.accelerator.backward(loss)  # type: ignore[no-untyped-call]
                 sum_of += loss.detach()
                 self.unread.append((self.state.global_step + 1, loss.detach(), [row.id for row in part]))
         except torch.OutOfMemoryError:
@@ -110,7 +117,7 @@ class JointTrainer(Trainer):
 
     def batch(self, rows: Sequence[Row]) -> Batch:
         """The tensors of a pass, on the device: copied from pinned memory while the pass before is computed."""
-        made = packed(rows) if self.packing else padded(rows, self.model.config.pad_token_id)
+        made = packed(rows) if self.packing else padded(rows, self.network.config.pad_token_id)
         pin = self.args.device.type == "cuda"
         return {
             name: (value.pin_memory() if pin else value).to(self.args.device, non_blocking=True) if isinstance(value, Tensor) else value
@@ -133,7 +140,7 @@ class JointTrainer(Trainer):
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """6 for each parameter and token of the share, embeddings and attention left out, as the Trainer counts."""
-        return 6 * sum(map(len, inputs["rows"])) * self.model.num_parameters(exclude_embeddings=True)
+        return 6 * sum(map(len, inputs["rows"])) * self.network.num_parameters(exclude_embeddings=True)
 
     # --- choosing ---
 
@@ -155,7 +162,7 @@ class SaveEvery(TrainerCallback):
     def __init__(self, steps: int) -> None:
         self.steps = steps
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002
         """Ask for one."""
         if state.global_step % self.steps == 0:
             control.should_save = True

@@ -60,6 +60,8 @@ def test_no_pass_is_over_the_budget(lengths, budget, packing):
     assert all(cost <= budget or len(part) == 1 for cost, part in zip(costs, made, strict=True))
     if packing:
         assert costs[-1] == min(costs)
+    else:
+        assert all(2 * min(map(len, part)) >= max(map(len, part)) for part in made)
 
 
 def test_processes_share_a_step_and_know_what_it_weighs():

@@ -80,7 +80,10 @@ def launchers():
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     yield "torchrun", ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    yield "accelerate", ["accelerate.commands.launch", "--config_file", str(ROOT / "configs/accelerate/ddp.yaml"), "--main_process_port", port]
+    yield (
+        "accelerate",
+        ["accelerate.commands.launch", "--config_file", str(ROOT / "configs/accelerate/ddp.yaml"), "--main_process_port", port],
+    )
 
 
 @pytest.mark.parametrize(("name", "launcher"), [*launchers()])
@@ -96,8 +99,8 @@ def test_two_processes_lose_what_one_does_and_the_first_writes(labelled, name, l
     assert done.returncode == 0, done.stderr
     shared, others = result()
     assert shared == pytest.approx(losses, rel=1e-4)
-    for name, tensors in weights.items():
-        assert all((tensor - others[name][key]).abs().max() < 5e-3 for key, tensor in tensors.items())
+    for part, tensors in weights.items():
+        assert all((tensor - others[part][key]).abs().max() < 5e-3 for key, tensor in tensors.items())
     assert json.loads(Path("runs/tiny/report.json").read_text())["processes"] == 2
     assert done.stdout.count("The model, figures and plots are in") == 1
     assert done.stderr.count("sentences to train on") == 1
