@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 import transformers
+from torch.distributed.tensor import DTensor
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainingArguments, set_seed
 
 import models
@@ -93,8 +94,19 @@ def fit(
     trainer.check_finite()
     best = trainer.state.best_global_step or trainer.state.global_step
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # the Trainer's autocast: what is measured is the network as it is
+    model = gathered(model)
     temperature = calibrate(model, Predictor.of(model, encoder.tokenizer, settings.predict), held_out)
     return Fit(as_stored(model), encoder.tokenizer, trainer.state.log_history, best, temperature)
+
+
+def gathered(model: GozarehModel) -> GozarehModel:
+    """The network, whole on each process where FSDP left it a part; every process has to ask for it."""
+    state = model.state_dict()
+    if not any(isinstance(value, DTensor) for value in state.values()):
+        return model
+    whole = GozarehModel(model.config)
+    whole.load_state_dict({name: value.full_tensor() if isinstance(value, DTensor) else value for name, value in state.items()})
+    return whole
 
 
 def as_stored(model: GozarehModel) -> GozarehModel:

@@ -104,3 +104,56 @@ def test_two_processes_lose_what_one_does_and_the_first_writes(labelled, name, l
     assert json.loads(Path("runs/tiny/report.json").read_text())["processes"] == 2
     assert done.stdout.count("The model, figures and plots are in") == 1
     assert done.stderr.count("sentences to train on") == 1
+
+
+SHARDED = """
+import torch
+import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from transformers import BertConfig, BertModel
+from models.labels import Schema
+from models.modeling import joint_model
+from models.settings import TrainSettings
+from tests.train.test_batches import row
+from train.batches import Share, packed, padded
+from train.fit import gathered
+from train.trainer import parameter_groups, reading_packed
+
+def make():
+    torch.manual_seed(1)
+    tiny = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    return joint_model(BertModel(BertConfig(vocab_size=100, **tiny)), Schema()).eval()
+
+def trained(model, share):
+    optimizer = torch.optim.AdamW(parameter_groups(model, TrainSettings(learning_rate=1e-3)), fused=True)
+    with reading_packed(model):
+        for _ in range(3):
+            (model(**packed(share), totals=totals).loss * len(rows) / len(share)).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+    return model
+
+dist.init_process_group("gloo")
+rows = [row(length, seed=length) for length in (9, 5, 12, 3)]
+totals = torch.tensor(Share(0, 1)(rows)["totals"])
+one, shared, mesh = trained(make(), rows), make(), init_device_mesh("cpu", (2,))
+for part in (*shared.bert.encoder.layer, shared):
+    fully_shard(part, mesh=mesh)
+trained(shared, rows[dist.get_rank() :: 2])
+with torch.inference_mode():
+    torch.testing.assert_close(shared(**padded(rows, 0)).logits, one(**padded(rows, 0)).logits, rtol=1e-4, atol=1e-5)
+whole = gathered(shared)
+assert type(whole) is type(one)
+for name, value in whole.state_dict().items():
+    torch.testing.assert_close(value, one.state_dict()[name], rtol=1e-4, atol=1e-5, msg=name)
+dist.destroy_process_group()
+"""
+
+
+def test_two_processes_with_half_a_network_each_train_the_whole(tmp_path):
+    """What FSDP 2 does on GPUs, without the Trainer and accelerate, which shard on GPUs alone."""
+    (tmp_path / "sharded.py").write_text(SHARDED)
+    done = start("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(tmp_path / "sharded.py"))
+    assert done.returncode == 0, done.stderr
