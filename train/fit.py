@@ -22,10 +22,12 @@ import torch
 import transformers
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainingArguments, set_seed
+from transformers.integrations.integration_utils import get_available_reporting_integrations
 
 import models
 from models.encoders import Encoder
 from models.engines import FORMAT
+from models.errors import UserError
 from models.labels import Schema
 from models.modeling import GozarehModel, joint_model
 from models.predictor import Predictor
@@ -126,6 +128,8 @@ def _augmented(settings: Settings, training: Sequence[Example]) -> list[Example]
 def training_arguments(settings: Settings, rows: int, folder: Path, metric: str = "score") -> TrainingArguments:
     """The Trainer's arguments for so many rows; ``metric`` chooses the checkpoint: ``score``, or ``loss`` where less is better."""
     train = settings.train
+    if absent := sorted(set(train.report_to) - {*get_available_reporting_integrations()}):
+        raise UserError(f"train.report_to: {absent[0]} is not installed, or transformers has no such integration; pip install {absent[0]}")
     steps = train.max_steps or max(1, round(train.epochs * -(-rows // train.batch_size)))
     every = max(1, steps // train.evaluations)
     gpu = torch.cuda.is_available()

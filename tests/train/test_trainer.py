@@ -129,6 +129,11 @@ def test_checkpoints_between_evaluations(run, encoder, tmp_path, monkeypatch):
     assert saved == [1, 2, 3, 4]
 
 
+def test_a_log_that_is_not_installed(run, encoder, tmp_path):
+    with pytest.raises(UserError, match=r"train\.report_to: tensorbord is not installed.*pip install tensorbord"):
+        fitted(run, encoder, tmp_path, report_to=("tensorbord",))
+
+
 def test_deterministic_mode_is_torchs(run, encoder, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr("transformers.trainer.enable_full_determinism", asked.append)
