@@ -16,10 +16,10 @@ RUN := runs/$(NAME)
 # the files that the run's articles are in, so that a new one is labelled too
 ARTICLES := $(shell find -H $$(sed -n 's/^ *articles: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ') seeds/articles -type f 2>/dev/null | sort -u)
 
-.PHONY: help setup annotate train evaluate compare predict publish corpora release small doors lint test clean
+.PHONY: help setup annotate train evaluate compare predict publish corpora release small doors bench-train lint test clean
 
 help: ## print the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(VENV)/.installed ## install everything into .venv
 
@@ -72,6 +72,11 @@ small: ## teach half of the published model's layers on the same text, after mak
 	$(BIN)/python -m train --config configs/small.yaml
 	$(BIN)/python -m train.publish runs/small --to models/published/small --onnx
 	$(BIN)/python -m train.publish --verify models/published/small
+
+bench-train: $(VENV)/.installed ## plain Trainer against the recipe of configs/parsbert.yaml, and joint training against two runs
+	$(BIN)/python -m benchmarks.train
+	$(MAKE) annotate CONFIG=configs/compact.yaml
+	$(BIN)/python -m benchmarks.joint --config configs/compact.yaml train.epochs=8 augment.copies=1
 
 lint: $(VENV)/.installed ## ruff and mypy
 	$(BIN)/ruff check .

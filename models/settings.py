@@ -83,16 +83,22 @@ class AugmentSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """``held_out``: ids of the articles that choose the checkpoint (empty: see train.dataset.split_by_article); ``layer_decay``: factor
-    by which each layer's learning rate falls below the one above it; ``max_steps``: 0 for none; ``accumulate``: batches a step;
-    ``evaluations``: how often in a run the held-out articles are read; ``keep``: which checkpoint, the ``best`` on them or the ``last``.
+    """``held_out``: ids of the articles that choose the checkpoint (empty: see train.dataset.split_by_article); ``batch_size``: sentences
+    a step, over all processes; ``layer_decay``: factor by which each layer's learning rate falls below the one above it; ``max_steps``: 0
+    for none; ``evaluations``: how often in a run the held-out articles are read; ``keep``: which checkpoint, the ``best`` on them or the
+    ``last``; ``save_steps``: a checkpoint to resume from every so many steps too (0: at the evaluations alone).
+
+    How it is computed, which changes no result but by rounding: ``tokens``: most tokens in one pass of the network, halved where memory
+    runs out, with more passes a step; ``packing``: sentences one after another in place of padding; ``precision``: ``fp32``, ``bf16`` or
+    ``auto``, bf16 where it is fast; ``compile``: torch.compile; ``deterministic``: the same result to the bit each time on a GPU too,
+    more slowly. ``report_to``: transformers' integrations to log to, such as tensorboard; ``logging_steps``: how often (0: five times an
+    evaluation).
     """
 
     held_out: tuple[str, ...] = ()
     epochs: float = 10
     max_steps: int = 0
     batch_size: int = 16
-    accumulate: int = 1
     learning_rate: float = 5e-5
     head_learning_rate: float = 1e-3
     layer_decay: float = 0.9
@@ -100,12 +106,24 @@ class TrainSettings:
     warmup: float = 0.1
     evaluations: int = 5
     keep: str = "best"
+    save_steps: int = 0
+    tokens: int = 16384
+    packing: bool = True
+    precision: str = "auto"
+    compile: bool = False
+    deterministic: bool = False
+    report_to: tuple[str, ...] = ()
+    logging_steps: int = 0
 
     def __post_init__(self) -> None:
         if self.keep not in ("best", "last"):
             raise ValueError(f"'keep' is {self.keep!r}, neither best nor last")
-        _within(self, 1, math.inf, "batch_size", "accumulate", "evaluations")
-        _within(self, 0, math.inf, "epochs", "max_steps", "learning_rate", "head_learning_rate", "weight_decay")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise ValueError(f"'precision' is {self.precision!r}, none of auto, fp32 and bf16")
+        _within(self, 1, math.inf, "batch_size", "evaluations", "tokens")
+        _within(
+            self, 0, math.inf, "epochs", "max_steps", "learning_rate", "head_learning_rate", "weight_decay", "save_steps", "logging_steps"
+        )
         _within(self, 0, 1, "layer_decay", "warmup")
 
 

@@ -1,10 +1,15 @@
-"""``python -m train --config FILE [key=value …]``: weak labels -> trained model, figures, plots and a published folder in ``runs/NAME``."""
+"""``python -m train --config FILE [key=value …]``: weak labels -> trained model, figures, plots and a published folder in ``runs/NAME``.
+
+On several GPUs or machines, ``accelerate launch … -m train`` or ``torchrun … -m train`` with the same arguments (see
+configs/accelerate): each process trains, the first one writes.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
 import logging
+import os
 import platform
 import subprocess
 import sys
@@ -31,7 +36,9 @@ from .distil import distil
 from .evaluate import evaluate, score, table
 from .fit import Fit
 from .plots import plot
+from .processes import processes
 from .publish import publish
+from .room import check_room
 from .stages import fit_stages
 
 HELD_OUT = "held-out labels"  # what they are called among what is measured
@@ -46,11 +53,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", required=True, type=Path, help="the run's YAML file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change, such as train.epochs=3")
     options = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    level = logging.INFO if processes().is_main_process else logging.ERROR
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
     disable_progress_bar()  # of loading weights; training keeps its own
     run = settings.load(options.config, options.overrides)
     data = read_labelled(run)  # the gold too: a mistake there shows before hours of training
     predictor, metrics = carry_out(run, data)
+    if not processes().is_main_process:
+        return 0
     print("\n\n".join(table(figures, name) for name, figures in metrics.items()))
     print(f"\nA sample prediction, from {data.held_out[0].article}:\n")
     print(prediction_table(_sample(predictor, data.held_out)))
@@ -64,6 +74,7 @@ def carry_out(run: Settings, data: Labelled) -> tuple[Predictor, dict[str, Any]]
     count, choosing = len(data.training), len(data.held_out)
     log.info("%s: %d sentences to train on, %d to choose the checkpoint; %s", run.name, count, choosing, encoder.source)
 
+    check_room(run, encoder.model.num_parameters())
     started = time.monotonic()
     fitted = (distil if run.distil.layers else fit_stages)(run, encoder, data, run.folder / "checkpoints")
     minutes = (time.monotonic() - started) / 60
@@ -71,7 +82,8 @@ def carry_out(run: Settings, data: Labelled) -> tuple[Predictor, dict[str, Any]]
     metrics = {HELD_OUT: evaluate(predictor, data.held_out)}
     metrics |= {path: evaluate_gold(predictor, examples) for path, examples in data.gold.items()}
     log.info("trained in %.1f minutes", minutes)
-    _write(run, encoder, fitted, data, metrics, minutes)
+    if processes().is_main_process:
+        _write(run, encoder, fitted, data, metrics, minutes)
     return predictor, metrics
 
 
@@ -108,6 +120,7 @@ def _write(run: Settings, encoder: Encoder, fitted: Fit, data: Labelled, metrics
         "minutes": round(minutes, 1),
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers", "datasets", "accelerate", "seqeval")},
         "python": platform.python_version(),
+        "processes": int(os.environ.get("WORLD_SIZE", "1")),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "commit": _commit(),
     }

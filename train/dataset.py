@@ -1,23 +1,22 @@
-"""Labelled sentences -> the rows that the Trainer reads: splits by article, features, padding."""
+"""Labelled sentences -> the rows that training reads: splits by article, features."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import torch
-from datasets import Dataset  # type: ignore[attr-defined]
-from torch import Tensor
+import numpy as np
 
-from models.encoding import Encoding, encode, tag
+from models.encoding import Encoding, Targets, encode, tag
 from models.errors import UserError
 from models.labels import IGNORED, NO_CLAIM, Schema
 from models.records import Example, Range, Span, read_examples
 from models.settings import PredictSettings, Settings
 from models.text import words
 
+from .batches import Row
 from .conll import read_conll
 
 if TYPE_CHECKING:
@@ -74,28 +73,21 @@ def split_by_article(examples: Sequence[Example], held_out: Sequence[str] = ()) 
     return training, [example for example in examples if example.article in held]
 
 
-def to_dataset(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, schema: Schema, reading: PredictSettings) -> Dataset:
-    """A row a window: input_ids, labels, label_scores, claim_targets, weights. Raises UserError if nothing in the examples is labelled."""
+def to_rows(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, schema: Schema, reading: PredictSettings) -> list[Row]:
+    """A row a window. Raises UserError if nothing in the examples is labelled."""
     encodings = encode(tokenizer.backend_tokenizer, [example.text for example in examples], reading.window, reading.overlap)
     rows = [row for example, encoding in zip(examples, encodings, strict=True) for row in _rows(example, encoding, schema)]
-    if not any(max(row["labels"], default=IGNORED) > IGNORED or any(row["claim_targets"]) for row in rows):
+    if not any((row.labels != IGNORED).any() or any(row.claim) for row in rows):
         raise UserError("no example carries a label that can be trained on; run `python -m annotate` first")
-    return Dataset.from_list(rows)
+    return rows
 
 
-def _rows(example: Example, encoding: Encoding, schema: Schema) -> Iterator[dict[str, Any]]:
-    targets: Iterable[Any] = [None] * len(encoding.windows)
-    if example.spans is not None:
-        targets = tag(encoding, on_word_edges(example, encoding.words), schema, example.unsure)
+def _rows(example: Example, encoding: Encoding, schema: Schema) -> Iterator[Row]:
+    masked = [Targets(np.full(len(window.input_ids), IGNORED), np.ones(len(window.input_ids))) for window in encoding.windows]
+    targets = masked if example.spans is None else tag(encoding, on_word_edges(example, encoding.words), schema, example.unsure)
+    claim = tuple(claim_target(example, schema))
     for window, target in zip(encoding.windows, targets, strict=True):
-        masked = [IGNORED] * len(window.input_ids)
-        yield {
-            "input_ids": window.input_ids.tolist(),
-            "labels": masked if target is None else target.labels.tolist(),
-            "label_scores": [1.0] * len(masked) if target is None else target.scores.tolist(),
-            "claim_targets": claim_target(example, schema),
-            "weights": example.weight,
-        }
+        yield Row(example.id, window.input_ids, target.labels, target.scores, claim, example.weight)
 
 
 def on_word_edges(example: Example, ranges: Sequence[Range] | None = None) -> tuple[Span, ...]:
@@ -117,20 +109,3 @@ def claim_target(example: Example, schema: Schema) -> list[float]:
         return [1 / len(schema.claims)] * len(schema.claims) if schema.claims else []
     scores = example.claim_scores if example.claim_scores is not None else {example.claim: 1.0} if example.claim else {}
     return [float(scores.get(claim, 0.0)) for claim in schema.claims]
-
-
-class Collator:
-    """Pads a batch to its longest row; padding carries no label."""
-
-    def __init__(self, pad_token_id: int) -> None:
-        self.padding = {"input_ids": pad_token_id, "labels": IGNORED, "label_scores": 1.0}
-
-    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """(rows, tokens) tensors of the token columns, ``attention_mask`` among them, and (rows, …) of the sentence columns."""
-        length = max(len(row["input_ids"]) for row in rows)
-        batch = {key: torch.tensor([row[key] + [value] * (length - len(row[key])) for row in rows]) for key, value in self.padding.items()}
-        lengths = torch.tensor([len(row["input_ids"]) for row in rows])
-        batch["attention_mask"] = (torch.arange(length) < lengths[:, None]).long()
-        batch["claim_targets"] = torch.tensor([row["claim_targets"] for row in rows])
-        batch["weights"] = torch.tensor([row["weights"] for row in rows])
-        return batch

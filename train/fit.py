@@ -1,4 +1,4 @@
-"""Fits the two heads and the encoder under them with ``transformers.Trainer``.
+"""Fits the two heads and the encoder under them with ``transformers.Trainer`` (see ``trainer``).
 
 With ``train.keep: best`` the checkpoint is chosen on held-out articles by one number, ``score``: the mean of strict span F1 and claim
 macro-F1, read through the Predictor itself, so that what is chosen is what will run.
@@ -13,29 +13,33 @@ import json
 import logging
 import random
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from torch import nn
-from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments, set_seed
+from torch.distributed.tensor import DTensor
+from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainingArguments, set_seed
+from transformers.integrations.integration_utils import get_available_reporting_integrations
 
 import models
 from models.config_spec import FORMAT
 from models.encoders import Encoder
+from models.errors import UserError
 from models.labels import Schema
 from models.modeling import GozarehModel, joint_model
 from models.predictor import Predictor
 from models.records import Example
-from models.settings import Settings, TrainSettings
+from models.settings import Settings
 
 from .augment import Augmenter
 from .calibrate import calibrate
-from .dataset import Collator, to_dataset
-from .evaluate import evaluate, overall
+from .dataset import to_rows
+from .evaluate import evaluate
+from .processes import processes
+from .trainer import JointTrainer, SaveEvery, reading_packed
 
 log = logging.getLogger(__name__)
 
@@ -49,24 +53,6 @@ class Fit:
     history: list[dict[str, Any]]
     best_step: int
     temperature: float
-
-
-class JointTrainer(Trainer):
-    """A Trainer whose evaluation reads the held-out sentences as prediction does."""
-
-    def __init__(self, read_held_out: Callable[[], dict[str, Any]], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.read_held_out = read_held_out
-
-    def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
-        """Strict span F1, claim macro-F1 and their mean, ``score``, on the held-out articles."""
-        report = self.read_held_out()
-        spans, claims = report["spans"]["micro"]["f1"], report["claims"]["macro_f1"]
-        metrics = {"score": overall(report), "span_f1": spans, "claim_macro_f1": claims}
-        metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
 
 
 def fit(
@@ -89,26 +75,40 @@ def fit(
     set_seed(settings.seed)
     model = joint_model(encoder.model, schema) if start is None else copy.deepcopy(start)
     model.config.gozareh = {"format": FORMAT, **asdict(settings.predict)}
-    rows = to_dataset(_augmented(settings, training), encoder.tokenizer, schema, settings.predict)
-    checkpoint = resumable(folder, fingerprint(settings, encoder.source, training, held_out))
+    rows = to_rows(_augmented(settings, training), encoder.tokenizer, schema, settings.predict)
+    with processes().main_process_first():
+        checkpoint = resumable(folder, fingerprint(settings, encoder.source, training, held_out))
+    save_steps = settings.train.save_steps
     trainer = JointTrainer(
-        model=model,
+        model,
+        rows,
+        settings.train,
         args=training_arguments(settings, len(rows), folder),
-        data_collator=Collator(encoder.tokenizer.pad_token_id),
-        train_dataset=rows,
-        eval_dataset=rows,  # unused: evaluate() reads the held-out sentences; the Trainer asks for one all the same
         processing_class=encoder.tokenizer,
-        optimizers=(torch.optim.AdamW(parameter_groups(model, settings.train), fused=True), None),
-        callbacks=list(callbacks),
+        callbacks=[*([SaveEvery(save_steps)] if save_steps else []), *callbacks],
         read_held_out=lambda: evaluate(Predictor.of(model, encoder.tokenizer, settings.predict), held_out),
     )
     if checkpoint:
         log.info("going on from %s", checkpoint)
-    trainer.train(resume_from_checkpoint=checkpoint)
+    set_seed(settings.seed + trainer.args.process_index)  # each process drops out other units
+    with reading_packed(model):
+        trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.check_finite()
     best = trainer.state.best_global_step or trainer.state.global_step
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # the Trainer's autocast: what is measured is the network as it is
+    model = gathered(model)
     temperature = calibrate(model, Predictor.of(model, encoder.tokenizer, settings.predict), held_out)
     return Fit(as_stored(model), encoder.tokenizer, trainer.state.log_history, best, temperature)
+
+
+def gathered(model: GozarehModel) -> GozarehModel:
+    """The network, whole on each process where FSDP left it a part; every process has to ask for it."""
+    state = model.state_dict()
+    if not any(isinstance(value, DTensor) for value in state.values()):
+        return model
+    whole = GozarehModel(model.config)
+    whole.load_state_dict({name: value.full_tensor() if isinstance(value, DTensor) else value for name, value in state.items()})
+    return whole
 
 
 def as_stored(model: GozarehModel) -> GozarehModel:
@@ -128,8 +128,9 @@ def _augmented(settings: Settings, training: Sequence[Example]) -> list[Example]
 def training_arguments(settings: Settings, rows: int, folder: Path, metric: str = "score") -> TrainingArguments:
     """The Trainer's arguments for so many rows; ``metric`` chooses the checkpoint: ``score``, or ``loss`` where less is better."""
     train = settings.train
-    batches = -(-rows // (train.batch_size * train.accumulate))
-    steps = train.max_steps or max(1, round(train.epochs * batches))
+    if absent := sorted(set(train.report_to) - {*get_available_reporting_integrations()}):
+        raise UserError(f"train.report_to: {absent[0]} is not installed, or transformers has no such integration; pip install {absent[0]}")
+    steps = train.max_steps or max(1, round(train.epochs * -(-rows // train.batch_size)))
     every = max(1, steps // train.evaluations)
     gpu = torch.cuda.is_available()
     return TrainingArguments(
@@ -138,10 +139,8 @@ def training_arguments(settings: Settings, rows: int, folder: Path, metric: str 
         per_device_train_batch_size=train.batch_size,
         learning_rate=train.learning_rate,
         weight_decay=train.weight_decay,
-        gradient_accumulation_steps=train.accumulate,
         warmup_steps=round(train.warmup * steps),
         lr_scheduler_type="linear",
-        train_sampling_strategy="group_by_length",
         eval_strategy="steps",
         eval_steps=every,
         save_strategy="steps",
@@ -150,39 +149,26 @@ def training_arguments(settings: Settings, rows: int, folder: Path, metric: str 
         load_best_model_at_end=train.keep == "best",
         metric_for_best_model=metric if train.keep == "best" else None,
         greater_is_better=metric != "loss",
-        logging_steps=max(1, every // 5),
+        logging_steps=train.logging_steps or max(1, every // 5),
+        logging_nan_inf_filter=False,  # it would wait for the GPU at each step; JointTrainer.check_finite does without
         use_cpu=not gpu,
-        bf16=_bf16_is_fast(),
+        bf16=_bf16_is_fast() if train.precision == "auto" else train.precision == "bf16",
+        torch_compile=train.compile,
+        full_determinism=train.deterministic,
         seed=settings.seed,
-        report_to=[],
+        report_to=list(train.report_to),
         dataloader_pin_memory=gpu,
+        ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,  # so that a pass can be repeated without the other processes
     )
 
 
 def _bf16_is_fast() -> bool:
     """Whether the GPU, or without one the processor, multiplies bfloat16 matrices in hardware (twice as fast a step, measured)."""
     if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # not in older releases of torch
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-
-
-def parameter_groups(model: GozarehModel, train: TrainSettings) -> list[dict[str, Any]]:
-    """AdamW's groups: heads and pooler at the head rate; each encoder layer ``layer_decay`` times the rate of the one above it, the
-    embeddings lowest; no weight decay on biases and norms (ULMFiT's discriminative rates, Howard and Ruder 2018).
-    """
-    layers = model.config.num_hidden_layers
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if name.startswith(("classifier", "claim_classifier", "bert.pooler")):
-            rate = train.head_learning_rate
-        elif name.startswith("bert.encoder.layer."):
-            rate = train.learning_rate * train.layer_decay ** (layers - 1 - int(name.split(".")[3]))
-        else:
-            rate = train.learning_rate * train.layer_decay**layers
-        decay = train.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((rate, decay), []).append(parameter)
-    return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]
 
 
 def fingerprint(settings: Settings, source: str, *examples: Sequence[Example]) -> str:

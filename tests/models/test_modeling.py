@@ -77,6 +77,6 @@ def test_soft_targets_are_distributions():
 def test_weights_make_an_example_count_more():
     logits, labels = torch.randn(2, 4, 9), torch.randint(0, 9, (2, 4))
     first = span_loss(logits[:1], labels[:1])
-    torch.testing.assert_close(span_loss(logits, labels, weights=torch.tensor([1.0, 0.0])), first)
+    torch.testing.assert_close(span_loss(logits, labels, weights=torch.tensor([[1.0], [0.0]])), first)
     targets = torch.eye(3)[:2]
     torch.testing.assert_close(claim_loss(logits[:, 0, :3], targets, torch.tensor([1.0, 0.0])), claim_loss(logits[:1, 0, :3], targets[:1]))

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from transformers import BertTokenizerFast
 
 from models.errors import UserError
 from models.labels import IGNORED, Schema
 from models.records import Example, Span
 from models.settings import PredictSettings
-from train.dataset import Collator, split_by_article, to_dataset, trusted
+from train.dataset import split_by_article, to_rows, trusted
 
 SCHEMA = Schema()
 READING = PredictSettings(window=16, overlap=4)
@@ -43,16 +42,16 @@ def test_impossible_splits(held_out, message):
 
 
 def test_unlabelled_heads_are_masked(tokenizer):
-    rows = to_dataset([example("a-1", spans=None), example("a-2", claim=None)], tokenizer, SCHEMA, READING)
-    assert set(rows[0]["labels"]) == {IGNORED}
-    assert rows[0]["claim_targets"] == [0, 0, 1]
-    assert set(rows[1]["labels"]) == {IGNORED, 0}
-    assert rows[1]["claim_targets"] == [0, 0, 0]
+    rows = to_rows([example("a-1", spans=None), example("a-2", claim=None)], tokenizer, SCHEMA, READING)
+    assert set(rows[0].labels) == {IGNORED}
+    assert rows[0].claim == (0, 0, 1)
+    assert set(rows[1].labels) == {IGNORED, 0}
+    assert rows[1].claim == (0, 0, 0)
 
 
 def test_a_hand_label_none_prefers_no_class(tokenizer):
-    (row,) = to_dataset([example("a-1", claim="NONE")], tokenizer, SCHEMA, READING)
-    assert row["claim_targets"] == [1 / 3, 1 / 3, 1 / 3]
+    (row,) = to_rows([example("a-1", claim="NONE")], tokenizer, SCHEMA, READING)
+    assert row.claim == (1 / 3, 1 / 3, 1 / 3)
 
 
 def test_where_enough_is_labelled_by_hand_weak_claims_are_masked():
@@ -65,28 +64,17 @@ def test_where_enough_is_labelled_by_hand_weak_claims_are_masked():
 
 
 def test_a_long_sentence_becomes_many_rows(tokenizer):
-    rows = to_dataset([example("a-1", "سه نفر " * 30)], tokenizer, SCHEMA, READING)
+    rows = to_rows([example("a-1", "سه نفر " * 30)], tokenizer, SCHEMA, READING)
     assert len(rows) > 5
-    assert all(len(row["input_ids"]) <= 16 for row in rows)
+    assert all(len(row) <= 16 for row in rows)
 
 
 def test_a_span_inside_a_word_is_left_out(tokenizer, caplog):
-    (row,) = to_dataset([example("a-1", "نفرات", spans=(Span("ROLE", 0, 3, "نفر"),))], tokenizer, SCHEMA, READING)
-    assert set(row["labels"]) == {IGNORED, 0}
+    (row,) = to_rows([example("a-1", "نفرات", spans=(Span("ROLE", 0, 3, "نفر"),))], tokenizer, SCHEMA, READING)
+    assert set(row.labels) == {IGNORED, 0}
     assert "do not begin and end on word edges" in caplog.text
 
 
 def test_nothing_to_learn_is_a_mistake(tokenizer):
     with pytest.raises(UserError, match="no example carries a label"):
-        to_dataset([example("a-1", spans=None, claim=None)], tokenizer, SCHEMA, READING)
-
-
-def test_batches_are_padded_without_labels(tokenizer):
-    rows = to_dataset([example("a-1", "سه"), example("a-2", "سه نفر")], tokenizer, SCHEMA, READING)
-    batch = Collator(tokenizer.pad_token_id)(list(rows))
-    assert {key: tuple(value.shape) for key, value in batch.items()} == {
-        "input_ids": (2, 7), "labels": (2, 7), "label_scores": (2, 7), "attention_mask": (2, 7), "claim_targets": (2, 3), "weights": (2,)
-    }  # fmt: skip
-    assert batch["attention_mask"].sum(1).tolist() == [4, 7]
-    assert batch["labels"][0, 4:].tolist() == [IGNORED] * 3
-    assert batch["weights"].dtype == torch.float32
+        to_rows([example("a-1", spans=None, claim=None)], tokenizer, SCHEMA, READING)

@@ -7,14 +7,11 @@ from transformers import TrainerCallback
 from models import settings
 from models.encoders import Encoder
 from models.errors import UserError
-from models.labels import Schema
-from models.modeling import joint_model
 from models.predictor import Predictor
 from models.records import read_examples
-from models.settings import TrainSettings
 from train.cross_validate import leave_one_out
 from train.dataset import split_by_article
-from train.fit import fit, parameter_groups
+from train.fit import fit
 
 EXAMPLES = [e for e in read_examples("seeds/gold.jsonl") if e.claim != "NONE"]  # here only as something labelled to fit
 
@@ -81,17 +78,6 @@ def test_checkpoints_of_other_data_are_not_taken_up(run, encoder, tmp_path):
 
     fit(run, encoder, training[:-1], held_out, tmp_path / "c", callbacks=[Count()])
     assert steps == [1, 2, 3, 4]
-
-
-def test_lower_layers_learn_more_slowly(tiny_encoder):
-    model = joint_model(tiny_encoder, Schema())
-    groups = parameter_groups(model, TrainSettings(learning_rate=1e-4, head_learning_rate=1e-3, layer_decay=0.5, weight_decay=0.1))
-    rate = {id(p): (g["lr"], g["weight_decay"]) for g in groups for p in g["params"]}
-    assert rate[id(model.classifier.weight)] == (1e-3, 0.1)
-    assert rate[id(model.classifier.bias)] == (1e-3, 0.0)
-    assert rate[id(model.bert.encoder.layer[0].output.dense.weight)] == (1e-4, 0.1)
-    assert rate[id(model.bert.embeddings.word_embeddings.weight)] == (0.5e-4, 0.1)
-    assert len(rate) == len(list(model.parameters()))
 
 
 def test_no_article_is_read_by_a_model_that_saw_it(run, tiny_model, tiny_tokenizer):

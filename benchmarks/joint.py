@@ -1,0 +1,97 @@
+"""Joint training against two separate runs, one for spans and one for claims: processor seconds in all, and figures on the run's gold.
+
+    python -m benchmarks.joint --config FILE [--seeds N] [--output FILE] [key=value …]
+
+After `python -m annotate` with the same configuration. The three runs have the same settings, sentences and steps; each in turn begins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from models import settings
+from models.encoders import load_encoder
+from models.predictor import Predictor
+from models.records import Example
+from models.settings import Settings
+from train.dataset import Labelled, read_labelled
+from train.evaluate import score
+from train.fit import fit
+
+TASKS = ("joint", "spans", "claims")
+
+
+def of_task(examples: Sequence[Example], task: str) -> list[Example]:
+    """The examples with the other task's labels masked."""
+    if task == "spans":
+        return [replace(example, claim=None, claim_scores=None) for example in examples]
+    return [replace(example, spans=None) if task == "claims" else example for example in examples]
+
+
+def measure(run: Settings, data: Labelled, task: str) -> dict[str, float]:
+    """Processor seconds of one fit, and its figures on the first gold."""
+    encoder = load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in data.training))
+    began = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = fit(run, encoder, of_task(data.training, task), of_task(data.held_out, task), Path(folder), data.schema)
+    seconds = time.process_time() - began
+    gold = next(iter(data.gold.values()))
+    report = score(gold, Predictor.of(fitted.model, fitted.tokenizer, run.predict).read([example.text for example in gold]))
+    return {"seconds": seconds, "span_f1": report["spans"]["micro"]["f1"], "claim_macro_f1": report["claims"]["macro_f1"]}
+
+
+def summary(runs: dict[str, list[dict[str, float]]]) -> dict[str, float]:
+    """How many times longer two runs take than one, by the medians, and the seeds' mean figures and their spread."""
+    seconds = {task: statistics.median(run["seconds"] for run in of) for task, of in runs.items()}
+    record = {"ratio": (seconds["spans"] + seconds["claims"]) / seconds["joint"]}
+    for task, figure in (("joint", "span_f1"), ("spans", "span_f1"), ("joint", "claim_macro_f1"), ("claims", "claim_macro_f1")):
+        values = [run[figure] for run in runs[task]]
+        record[f"{task} {figure}"], record[f"{task} {figure} spread"] = statistics.fmean(values), statistics.pstdev(values)
+    return record
+
+
+def main() -> int:
+    """Measure all seeds and write them."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/joint.json"))
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change")
+    options = parser.parse_args()
+    run = settings.load(options.config, options.overrides)
+    run = replace(run, train=replace(run.train, keep="last", evaluations=1))
+    data = read_labelled(run)
+    runs: dict[str, list[dict[str, float]]] = {task: [] for task in TASKS}
+    for i in range(options.seeds):
+        for task in (*TASKS[i % 3 :], *TASKS[: i % 3]):
+            runs[task].append(measure(replace(run, seed=run.seed + i), data, task))
+            print(run.seed + i, task, runs[task][-1], flush=True)
+    record: dict[str, Any] = {
+        "config": str(options.config),
+        "overrides": options.overrides,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"{platform.machine()} CPU",
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__, "python": platform.python_version()},
+        **summary(runs),
+        "runs": runs,
+    }
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(record, indent=2) + "\n")
+    print(f"two runs take {record['ratio']:.2f} times as long as one for both; wrote {options.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
