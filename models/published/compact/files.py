@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import json
 import os
 import re
+import reprlib
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from .errors import UserError
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # full, a quota, a limit on one file, failing
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -44,31 +49,50 @@ def decode(data: bytes, name: str) -> str:
 
 def read_json(path: str | Path, remedy: str) -> dict[str, Any]:
     """A file's JSON object. Raises UserError, which ends with the remedy, if the file holds anything else."""
+    return parse_json(read_text(path), str(path), remedy)
+
+
+def parse_json(text: str, name: str, remedy: str) -> dict[str, Any]:
+    """A text's JSON object. Raises UserError, which begins with the name and ends with the remedy, if it is anything else."""
     try:
-        record = json.loads(read_text(path))
+        record = json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}); {remedy}") from None
+        raise UserError(f"{name}, line {error.lineno}: not valid JSON ({error.msg}); {remedy}") from None
+    except (ValueError, RecursionError) as error:  # a field twice; a number of thousands of digits; brackets in brackets without end
+        raise UserError(f"{name}: not readable JSON ({error}); {remedy}") from None
     if not isinstance(record, dict):
-        raise UserError(f"{path}: a JSON {type(record).__name__}, not an object; {remedy}")
+        raise UserError(f"{name}: a JSON {type(record).__name__}, not an object; {remedy}")
+    return record
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; two readers may take different ones of a field that stands there twice."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError(f"a field stands in an object twice, among {reprlib.repr([key for key, _ in pairs])}")
     return record
 
 
 def parse_jsonl(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, object) of each non-empty line. Raises UserError with the line that is not a JSON object."""
     for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{name}, line {number}: not valid JSON ({error.msg}, column {error.colno}); one object a line") from None
-        except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets in brackets without end
-            raise UserError(f"{name}, line {number}: not readable JSON ({error}); one object a line") from None
-        if not isinstance(record, dict):
-            raise UserError(f"{name}, line {number}: a JSON {type(record).__name__}, not an object; one object a line")
-        if _SURROGATE.search(line) and not _is_unicode(record):
-            raise UserError(f"{name}, line {number}: half a surrogate pair (\\ud800 … \\udfff) is no text; decode the text again")
-        yield number, record
+        if line.strip():
+            yield number, parse_object(line, f"{name}, line {number}")
+
+
+def parse_object(line: str, where: str) -> dict[str, Any]:
+    """A line's JSON object. Raises UserError, which begins with ``where``, for anything else."""
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{where}: not valid JSON ({error.msg}, column {error.colno}); one object a line") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets in brackets without end
+        raise UserError(f"{where}: not readable JSON ({error}); one object a line") from None
+    if not isinstance(record, dict):
+        raise UserError(f"{where}: a JSON {type(record).__name__}, not an object; one object a line")
+    if _SURROGATE.search(line) and not _is_unicode(record):
+        raise UserError(f"{where}: half a surrogate pair (\\ud800 … \\udfff) is no text; decode the text again")
+    return record
 
 
 def _is_unicode(record: Any) -> bool:
@@ -88,18 +112,32 @@ def field(record: dict[str, Any], key: str, kind: type, where: str) -> Any:
     return record[key]
 
 
+def shown(path: Path) -> str:
+    """A path in one line without control characters: a name in a folder that came from elsewhere may hold any."""
+    return str(path) if str(path).isprintable() else ascii(str(path))
+
+
 @contextlib.contextmanager
 def write_whole(path: str | Path) -> Iterator[IO[str]]:
-    """Open a UTF-8 text file that replaces ``path`` only when the block ends without an exception.
+    """As ``write_whole_bytes``, for UTF-8 text."""
+    with write_whole_bytes(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        yield text
+        text.detach()  # which writes what it still held
+
+
+@contextlib.contextmanager
+def write_whole_bytes(path: str | Path) -> Iterator[IO[bytes]]:
+    """Open a file that replaces ``path`` only when the block ends without an exception.
 
     A link's target is replaced, not the link; a pipe or device is written to as it is. Raises UserError if the folder cannot be made or
-    written, or if ``path`` is a folder.
+    written, if ``path`` is a folder, or if the disk is full.
     """
     path = Path(path).resolve()
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name a file to write")
     if path.exists() and not path.is_file():
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with room_for(path), path.open("wb") as file:
             yield file
         return
     try:
@@ -108,13 +146,57 @@ def write_whole(path: str | Path) -> Iterator[IO[str]]:
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        with room_for(path), os.fdopen(handle, "wb") as file:
             yield file
         Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink()
         raise
+
+
+@contextlib.contextmanager
+def write_folder(folder: Path, check_place: Callable[[Path], None]) -> Iterator[Path]:
+    """A new folder beside ``folder``, to be filled, which takes its place only when the block ends without an exception.
+
+    ``check_place(folder)`` raises for what must not be replaced. An exception leaves an older folder as it was; a kill between the last two
+    renames leaves it as ``.NAME.old``, which the next call puts back first. Raises UserError where the folder around it cannot be written.
+    """
+    old = folder.with_name(f".{folder.name}.old")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+        check_place(folder)
+        scratch = tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
+    with scratch:
+        new = Path(scratch.name) / folder.name
+        new.mkdir()
+        yield new
+        if not folder.exists():
+            new.rename(folder)
+            return
+        folder.rename(old)
+        try:
+            new.rename(folder)
+        except BaseException:
+            old.rename(folder)
+            raise
+        shutil.rmtree(old)
+
+
+@contextlib.contextmanager
+def room_for(what: str | Path) -> Iterator[None]:
+    """Turn a full or failing disk into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        raise UserError(f"{what}: cannot be written: {error.strerror}; make room and run the command again") from None
 
 
 def _umask() -> int:

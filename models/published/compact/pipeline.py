@@ -6,18 +6,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import Dataset
 from transformers import Pipeline as _Pipeline
+from transformers import TextClassificationPipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 
-from .engines import read_entry
-from .modeling import GozarehModel
-from .predictor import BATCH_SIZE, Predictor, as_article
+from .config_spec import check_entry
+from .errors import UserError
+from .modeling import CLAIM_DOOR, GozarehModel
+from .predictor import Predictor, as_article
 from .records import Article
 
+if TYPE_CHECKING:  # of a local folder, transformers before 5.10 copies only the files that this one names: the rest of what it needs
+    from .config_spec import FORMAT  # noqa: F401
+    from .encoding import Encoding  # noqa: F401
+    from .engines import open_model  # noqa: F401
+    from .files import read_json  # noqa: F401
+    from .folder import check_folder  # noqa: F401
+    from .hub import download  # noqa: F401
+    from .labels import Schema  # noqa: F401
+    from .numerals import value_of  # noqa: F401
+    from .onnx_engine import GRAPH  # noqa: F401
+    from .safetensors_header import shapes  # noqa: F401
+    from .text import sentences  # noqa: F401
+    from .tokenizer_spec import check_spec  # noqa: F401
+    from .torch_engine import TorchEngine  # noqa: F401
+
 TASK = "gozareh"
+SPAN_DOOR = 'pipeline("token-classification", FOLDER, aggregation_strategy="simple", stride=…)'
 Pipeline: Any = _Pipeline  # its annotations fit neither its own subclasses nor ours
 
 
@@ -36,7 +54,9 @@ class GozarehPipeline(Pipeline):  # type: ignore[misc] # the base is Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.predictor = Predictor.of(self.model, self.tokenizer, read_entry(self.model.config, "the model's configuration"))
+        config = self.model.config
+        reading = check_entry(getattr(config, "gozareh", None), config.max_position_embeddings, "the model's configuration")
+        self.predictor = Predictor.of(self.model, self.tokenizer, reading)
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Read one document or many; see the class."""
@@ -47,14 +67,21 @@ class GozarehPipeline(Pipeline):  # type: ignore[misc] # the base is Any
             inputs = (document for document in inputs)
         return super().__call__(inputs, *args, **kwargs)
 
-    def _sanitize_parameters(self, sentence_batch_size: int | None = None) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    def _sanitize_parameters(
+        self, sentence_batch_size: int | None = None, **others: Any
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        if others:
+            raise TypeError(
+                f'pipeline("{TASK}") takes batch_size and sentence_batch_size, not {", ".join(others)}; '
+                f"those of the stock pipelines go with {SPAN_DOOR} or {CLAIM_DOOR}"
+            )
         return {}, {} if sentence_batch_size is None else {"sentence_batch_size": sentence_batch_size}, {}
 
     def preprocess(self, document: str | Article | Mapping[str, str]) -> dict[str, Any]:
         """One document."""
         return {"article": as_article(document, id="")}
 
-    def _forward(self, inputs: dict[str, Any], sentence_batch_size: int = BATCH_SIZE) -> dict[str, Any]:
+    def _forward(self, inputs: dict[str, Any], sentence_batch_size: int | None = None) -> dict[str, Any]:
         """One document or, as the pipeline collates a batch, a list of them."""
         articles = inputs["article"]
         batch = articles if isinstance(articles, list) else [articles]
@@ -72,7 +99,21 @@ class GozarehPipeline(Pipeline):  # type: ignore[misc] # the base is Any
         self.tokenizer.save_pretrained(save_directory)
 
 
+class GuardedTextClassification(TextClassificationPipeline):
+    """The stock pipeline, which opens no published folder of ours without ``/claim``: it would apply the span head and say nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        if hasattr(self.model.config, "gozareh"):
+            raise UserError(f"{self.model.config.name_or_path}: its claim head is in its claim/; call {CLAIM_DOOR}")
+
+
 def register() -> None:
-    """Make ``pipeline("gozareh", FOLDER)`` known to transformers in this process; once is enough, again does nothing."""
-    if TASK not in PIPELINE_REGISTRY.supported_tasks:
+    """Make ``pipeline("gozareh", FOLDER)`` known to transformers in this process; once is enough, again does nothing.
+
+    It also guards ``pipeline("text-classification", FOLDER)``, which is as before for every model that is not ours.
+    """
+    tasks = PIPELINE_REGISTRY.supported_tasks
+    if TASK not in tasks:
         PIPELINE_REGISTRY.register_pipeline(TASK, GozarehPipeline, pt_model=GozarehModel, type="text")
+        tasks["text-classification"]["impl"] = GuardedTextClassification

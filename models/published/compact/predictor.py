@@ -1,19 +1,21 @@
 """Documents in, Predictions out: sentences batched by length, read by one engine or another, decoded and put back in order.
 
-Torch is imported when a model is loaded, not before: a mistake in a command line need not wait for it.
+While the engine computes some sentences, the next are tokenized and the ones before decoded. Torch is imported where it is the engine.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from .encoding import Encoding, Floats, Ids, Window, decode, encode
+from .encoding import Encoding, Floats, Ids, decode, encode, word_scores
 from .errors import UserError
 from .labels import NUMBER, Schema
 from .numerals import value_of
@@ -21,23 +23,34 @@ from .records import Article, Claim, PredictedSentence, Prediction, Range, Span
 from .text import sentences, words
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
     from .modeling import GozarehModel
 
 PUBLISHED = Path(__file__).parent / "published" / "compact"
-BATCH_SIZE = 64
 LONGEST = 10_000  # words: more than that are no sentence
-_USUAL = 64  # tokens of a sentence: a batch's budget is batch_size times as many, padding included
+_USUAL = 64  # tokens of a sentence: the budget of a batch_size is so many times as many
 _CHUNK = 100_000  # characters of sentences that are read at once: about a thousand, enough to batch well, few enough to see results soon
 _ITEM = 200  # what a sentence costs beside its characters, so that a million empty documents are bounded too
 _DECIMALS = 4
 
+Item = TypeVar("Item")
+
+
+Outputs = tuple[Floats, Floats | None]  # logits of a batch
+
 
 class Engine(Protocol):
-    """What computes the network: (rows, tokens) ids and mask -> (rows, tokens, tags) and (rows, claims) logits, None without that head."""
+    """What computes the network: (rows, tokens) ids and mask -> (rows, tokens, tags) and (rows, claims) logits, None without that head.
 
-    def __call__(self, input_ids: Ids, attention_mask: Ids) -> tuple[Floats, Floats | None]: ...
+    ``budget``: how many tokens, padding included, it reads best at a time.
+    """
+
+    budget: int
+
+    def submit(self, input_ids: Ids, attention_mask: Ids) -> Future[Outputs]:
+        """Compute a batch, at once or on a thread of its own."""
 
 
 class Reading(Protocol):
@@ -55,7 +68,8 @@ def load(name: str | Path = PUBLISHED, device: str = "auto", engine: str = "auto
     """Load a published model: a folder, or a hub name.
 
     ``device``: auto (a GPU if there is one), cpu, cuda or cuda:N. ``engine``: torch, onnx (on the CPU, from the folder's ONNX graph), or
-    auto, which is torch. Raises UserError, one line that says what to do, for anything that is not a whole model of this kind.
+    auto, which is onnx where onnxruntime is installed, the folder has a graph and the device is a CPU. Raises UserError, one line that
+    says what to do, for anything that is not a whole model of this kind.
     """
     from .engines import open_model  # noqa: PLC0415 - see the module's docstring
 
@@ -65,7 +79,7 @@ def load(name: str | Path = PUBLISHED, device: str = "auto", engine: str = "auto
 class Predictor:
     """Reads documents with one model. Made by ``load`` or, around a network in memory, by ``Predictor.of``."""
 
-    def __init__(self, engine: Engine, tokenizer: PreTrainedTokenizerBase, schema: Schema, reading: Reading) -> None:
+    def __init__(self, engine: Engine, tokenizer: Tokenizer, schema: Schema, reading: Reading) -> None:
         self.engine = engine
         self.tokenizer = tokenizer
         self.schema = schema
@@ -74,27 +88,27 @@ class Predictor:
     @classmethod
     def of(cls, model: GozarehModel, tokenizer: PreTrainedTokenizerBase, reading: Reading) -> Predictor:
         """A predictor around a network, which stays where it is and is put into evaluation mode."""
-        from .engines import TorchEngine  # noqa: PLC0415 - see the module's docstring
+        from .torch_engine import TorchEngine  # noqa: PLC0415 - see the module's docstring
 
-        return cls(TorchEngine(model), tokenizer, model.schema, reading)
+        return cls(TorchEngine(model), tokenizer.backend_tokenizer, model.schema, reading)
 
-    def predict(self, documents: Iterable[str | Article], batch_size: int = BATCH_SIZE) -> Iterator[Prediction]:
+    def predict(self, documents: Iterable[str | Article], batch_size: int | None = None) -> Iterator[Prediction]:
         """Predictions of documents, in their order, while the documents are still being read: memory does not grow with their number.
 
         A string is read whole and named by its place ("1", "2", …); of an Article only the body is read, its offsets being into the whole
-        text. ``batch_size`` counts sentences of usual length (64 tokens) in one pass of the network. Raises UserError for a sentence of
-        more than 10,000 words and for text that is not Unicode, TypeError for what is no document.
+        text. ``batch_size`` counts sentences of usual length (64 tokens) in one pass of the network; by default the engine's own. Raises
+        UserError for a sentence of more than 10,000 words and for text that is not Unicode, TypeError for what is no document.
         """
         if isinstance(documents, str | Article):
             raise TypeError("predict takes an iterable of documents: put a single one into a list")
         return self._predict(documents, batch_size)
 
-    def _predict(self, documents: Iterable[str | Article], batch_size: int) -> Iterator[Prediction]:
+    def _predict(self, documents: Iterable[str | Article], batch_size: int | None) -> Iterator[Prediction]:
         articles = (as_article(document, str(number)) for number, document in enumerate(documents, 1))
+        chunks = ((chunk, self._start([a.text[slice(*where)] for a, where in chunk if where], batch_size)) for chunk in _chunks(articles))
         read: list[PredictedSentence] = []
-        for chunk in _chunks(articles):
-            texts = [article.text[slice(*where)] for article, where in chunk if where]
-            results = iter(self.read(texts, batch_size))
+        for chunk, started in _one_ahead(chunks):
+            results = iter(self._finish(started))
             for article, where in chunk:
                 if where:
                     read.append(_placed(next(results), where[0]))
@@ -102,24 +116,33 @@ class Predictor:
                     yield Prediction(article.id, article.text, tuple(read))
                     read = []
 
-    def read(self, texts: Sequence[str], batch_size: int = BATCH_SIZE) -> list[PredictedSentence]:
+    def read(self, texts: Sequence[str], batch_size: int | None = None) -> list[PredictedSentence]:
         """Read each text as one sentence, all at once; offsets are into the sentence."""
-        encodings = encode(self.tokenizer, texts, self.reading.window, self.reading.overlap)
-        outputs = iter(self._run([window for encoding in encodings for window in encoding.windows], batch_size))
-        return [self._decode(encoding, list(islice(outputs, len(encoding.windows)))) for encoding in encodings]
+        return self._finish(self._start(texts, batch_size))
 
-    def _run(self, windows: Sequence[Window], batch_size: int) -> list[tuple[Floats, Floats | None]]:
-        """Each window's logits: (tokens, tags), and (claims,) or None."""
-        outputs: dict[int, tuple[Floats, Floats | None]] = {}
-        lengths = [len(window.input_ids) for window in windows]
-        for batch in _batches(lengths, batch_size * _USUAL):
-            input_ids, mask = _pad([windows[i].input_ids for i in batch], self.tokenizer.pad_token_id)
-            logits, claim_logits = self.engine(input_ids, mask)
-            for row, i in enumerate(batch):
-                outputs[i] = logits[row, : lengths[i]], None if claim_logits is None else claim_logits[row]
-        return [outputs[i] for i in range(len(windows))]
+    def word_probabilities(self, texts: Sequence[str]) -> list[tuple[list[Range], Floats]]:
+        """Of each text, read as one sentence: the words that have tokens, and the probabilities of their BIO tags, (words, tags)."""
+        started = self._start(texts, None)
+        scores = {
+            encoding.text: (encoding, *word_scores(encoding, [logits for logits, _ in outputs], self.schema))
+            for encoding, outputs in started.outputs()
+        }
+        read = (scores[text] for text in texts)
+        return [([encoding.words[i] for i in seen], np.exp(tags)) for encoding, seen, tags in read]
 
-    def _decode(self, encoding: Encoding, outputs: Sequence[tuple[Floats, Floats | None]]) -> PredictedSentence:
+    def _start(self, texts: Sequence[str], batch_size: int | None) -> _Started:
+        """Tokenize texts and hand them to the engine, alike ones once."""
+        encodings = encode(self.tokenizer, list(dict.fromkeys(texts)), self.reading.window, self.reading.overlap)
+        rows = [window.input_ids for encoding in encodings for window in encoding.windows]
+        budget = self.engine.budget if batch_size is None else batch_size * _USUAL
+        batches = [(batch, self.engine.submit(*_pad([rows[i] for i in batch]))) for batch in _batches(list(map(len, rows)), budget)]
+        return _Started(texts, encodings, batches)
+
+    def _finish(self, started: _Started) -> list[PredictedSentence]:
+        read = {encoding.text: self._decode(encoding, outputs) for encoding, outputs in started.outputs()}
+        return [read[text] for text in started.texts]
+
+    def _decode(self, encoding: Encoding, outputs: Sequence[Outputs]) -> PredictedSentence:
         spans = decode(encoding, [logits for logits, _ in outputs], self.schema)
         claims = [claim for _, claim in outputs if claim is not None]
         return PredictedSentence(
@@ -137,6 +160,26 @@ class Predictor:
         scores = {label: _rounded(score) for label, score in zip(self.schema.claims, mean, strict=True)}
         label = self.schema.claims[best]
         return Claim(label if mean[best] >= self.reading.claim_threshold else None, scores[label], scores)
+
+
+@dataclass(frozen=True)
+class _Started:
+    """Texts that the engine is reading: an encoding for each that is different, and batches, the rows of each by their number."""
+
+    texts: Sequence[str]
+    encodings: Sequence[Encoding]
+    batches: Sequence[tuple[Sequence[int], Future[Outputs]]]
+
+    def outputs(self) -> Iterator[tuple[Encoding, list[Outputs]]]:
+        """Each encoding with its windows' logits, (tokens, tags) and (claims,) or None, when the engine has them."""
+        of: dict[int, Outputs] = {}
+        for batch, future in self.batches:
+            logits, claims = future.result()
+            for row, i in enumerate(batch):
+                of[i] = logits[row], None if claims is None else claims[row]
+        rows = (of[i] for i in range(len(of)))
+        for encoding in self.encodings:
+            yield encoding, list(islice(rows, len(encoding.windows)))
 
 
 def as_article(document: str | Article | Mapping[str, str], id: str) -> Article:
@@ -183,6 +226,16 @@ def _chunks(articles: Iterable[Article]) -> Iterator[list[tuple[Article, Range |
         yield chunk
 
 
+def _one_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """The items, each after the next has been made."""
+    waiting: deque[Item] = deque()
+    for item in items:
+        waiting.append(item)
+        if len(waiting) > 1:
+            yield waiting.popleft()
+    yield from waiting
+
+
 def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
     """Indices of rows, longest first so that memory is known at once, in batches of at most ``budget`` tokens (or one row) when padded."""
     batch: list[int] = []
@@ -195,10 +248,10 @@ def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         yield batch
 
 
-def _pad(rows: Sequence[Ids], padding: int) -> tuple[Ids, Ids]:
-    """Rows of ids as one array, padded to the longest, and its mask: 1 where there is a token."""
+def _pad(rows: Sequence[Ids]) -> tuple[Ids, Ids]:
+    """Rows of ids as one array, padded with noughts to the longest, and its mask: 1 where there is a token."""
     shape = len(rows), max(map(len, rows))
-    input_ids, mask = np.full(shape, padding, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    input_ids, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     for i, row in enumerate(rows):
         input_ids[i, : len(row)] = row
         mask[i, : len(row)] = 1

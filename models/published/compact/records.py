@@ -6,6 +6,7 @@ checked against them on reading, so a record that was read is right to the chara
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -94,6 +95,11 @@ class Example:
     source: str | None = None
     licence: str | None = None
 
+    @property
+    def claim_by_hand(self) -> bool:
+        """Whether somebody read the sentence for its claim: rules give a distribution with theirs."""
+        return self.claim is not None and self.claim_scores is None
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, of which gold files use ``id``, ``text``, ``entities`` and ``claim`` alone."""
         record: dict[str, Any] = {"id": self.id, "article": self.article, "text": self.text}
@@ -155,6 +161,11 @@ def _sentence_dict(sentence: PredictedSentence) -> dict[str, Any]:
 def _span_dict(span: Span) -> dict[str, Any]:
     record = {"label": span.label, "start": span.start, "end": span.end, "text": span.text, "score": span.score}
     return record | ({"value": span.value, "unit": span.unit} if span.value is not None else {})
+
+
+def digest(text: str) -> str:
+    """A sentence's name where its text is not kept, as in a file of reviews: 16 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def write_examples(path: str | Path, examples: Iterable[Example]) -> None:

@@ -1,0 +1,53 @@
+"""The network as an ONNX graph, on the CPU: numpy and onnxruntime alone, several batches at a time, each on a thread of its own."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from .encoding import Floats, Ids
+from .errors import UserError
+
+GRAPH = "onnx/model_int8.onnx"  # in a published folder
+BUDGET = 512  # tokens: what a layer makes of them stays in a core's cache; many more or fewer were slower
+_SLOWER = "SkipLayerNormFusion"  # of onnxruntime: the fused kernel takes a sixth of the whole time, sum and norm apart a fiftieth
+
+
+class OnnxEngine:
+    """An exported graph (inputs input_ids, attention_mask; outputs logits, claim_logits). Raises UserError where there is no onnxruntime.
+
+    A batch runs on one thread, and as many batches at a time as there are processors for this process: threads that share one small
+    product spend their time waiting for each other.
+    """
+
+    budget = BUDGET
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        try:
+            from onnxruntime import InferenceSession, SessionOptions  # type: ignore[attr-defined] # noqa: PLC0415 - an extra
+        except ImportError:
+            raise UserError("engine onnx: the package onnxruntime is not installed; pip install onnxruntime, or use engine torch") from None
+        options = SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        self.session = InferenceSession(str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=[_SLOWER])
+        self.outputs = [output.name for output in self.session.get_outputs()]
+        self.pool = ThreadPoolExecutor(threads or _processors(), thread_name_prefix="onnx")
+
+    def submit(self, input_ids: Ids, attention_mask: Ids) -> Future[tuple[Floats, Floats | None]]:
+        """See ``predictor.Engine``."""
+        return self.pool.submit(self, input_ids, attention_mask)
+
+    def __call__(self, input_ids: Ids, attention_mask: Ids) -> tuple[Floats, Floats | None]:
+        """One batch, on the calling thread."""
+        results = self.session.run(self.outputs, {"input_ids": input_ids, "attention_mask": attention_mask})
+        named = dict(zip(self.outputs, results, strict=True))
+        return named["logits"], named.get("claim_logits")
+
+
+def _processors() -> int:
+    """How many this process may use: those it is bound to, and no more than OMP_NUM_THREADS says, as everywhere in numerical code."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(bound, int(asked)) if asked.isdecimal() and int(asked) else bound
