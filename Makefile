@@ -10,13 +10,14 @@ BIN := $(VENV)/bin
 # a GPU that torch would see: nvidia-smi lists one and CUDA_VISIBLE_DEVICES does not hide all
 GPU := $(shell [ "$${CUDA_VISIBLE_DEVICES-all}" = "" ] || [ "$${CUDA_VISIBLE_DEVICES-all}" = "-1" ] || nvidia-smi -L 2>/dev/null | grep -c GPU | grep -v '^0$$')
 CONFIG ?= configs/$(if $(GPU),parsbert,compact).yaml
+MODEL ?= models/published/compact
 VERSIONS ?= 5.0 5.10 5.23
 NAME := $(basename $(notdir $(CONFIG)))
 RUN := runs/$(NAME)
 # the files that the run's articles are in, so that a new one is labelled too
 ARTICLES := $(shell find -H $$(sed -n 's/^ *articles: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ') seeds/articles -type f 2>/dev/null | sort -u)
 
-.PHONY: help setup annotate train evaluate compare predict publish corpora release doors lint test clean
+.PHONY: help setup annotate train evaluate compare predict publish corpora release doors bench lint test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -67,6 +68,9 @@ release: ## train the published model anew: seeds and the licensed news in corpo
 
 doors: $(VENV)/.installed ## every way to call a published folder, under VERSIONS="5.0 5.10 5.23" of transformers; DIR=FOLDER for another than a tiny one
 	$(BIN)/python tests/doors/doors.py $(DIR) --versions $(VERSIONS) --json .doors/table.json
+
+bench: $(VENV)/.installed ## stock pipelines and our engines on this CPU, in turns (an hour); MODEL=FOLDER, MODELS="NAME=FOLDER …", GOLD="FILE …", OPTIONS=--quick
+	$(BIN)/python -m benchmarks.predict $(MODEL) --random-bert $(MODELS:%=--models %) $(GOLD:%=--gold %) $(OPTIONS)
 
 lint: $(VENV)/.installed ## ruff and mypy
 	$(BIN)/ruff check .
