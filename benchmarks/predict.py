@@ -62,13 +62,8 @@ folder, text = sys.argv[1:]
 print(pipeline("token-classification", folder, aggregation_strategy="simple", device="cpu")(text))
 print(pipeline("text-classification", folder + "/claim", device="cpu")(text))
 """
-PRODUCTS = {
-    "stock": "torch",
-    "stock by 32": "torch",
-    "torch": "torch",
-    "onnx fp32": "fp32",
-    "onnx int8": "int8",
-}  # whose, of each contender
+RANDOM = "random-bert"
+PRODUCTS = {"stock": "torch", "stock by 32": "torch", "torch": "torch", "onnx fp32": "fp32", "onnx int8": "int8"}  # of whose library
 FLAGS = {"avx2", "avx512f", "avx512_bf16", "avx_vnni", "avx512_vnni", "amx_bf16", "amx_int8"}
 PACKAGES = ("torch", "transformers", "tokenizers", "onnxruntime", "numpy")
 THREADS = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TOKENIZERS_PARALLELISM"}
@@ -113,11 +108,8 @@ class Model:
     def start(self, processors: set[int]) -> dict[str, Process]:
         """A process of each contender, and of what they are held against, by name."""
         folder, eight, wide = str(self.folder), str(self.eight), str(self.wide)
-        of: dict[str, tuple[Any, ...]] = {
-            "stock": ("Stock", folder),
-            "stock by 32": ("Stock", folder, 32),
-            "torch": ("Ours", folder, "torch"),
-        }
+        of: dict[str, tuple[Any, ...]] = {"stock": ("Stock", folder), "stock by 32": ("Stock", folder, 32)}
+        of["torch"] = "Ours", folder, "torch"
         of |= {"onnx fp32": ("Ours", wide, "onnx"), "onnx int8": ("Ours", eight, "onnx"), "replayed": ("Replayed", eight)}
         shape = self.config["hidden_size"], self.config["intermediate_size"]
         of |= {f"{library} products": ("Products", library, *shape) for library in PRODUCTS.values()}
@@ -223,7 +215,7 @@ def measure(models: Sequence[Model], processors: set[int], rounds: int, gold: Se
                 figures = [figures[model.name, name] for figures in turns]
                 rows[name] = {figure: spread([of[figure] for of in figures]) for figure in figures[0]}
                 rows[name]["peak MB"] = spread([own[name].ask("peak_mb")])
-                if not name.startswith("stock"):
+                if not name.startswith("stock") and model.name != RANDOM:
                     rows[name] |= {figure: spread([value]) for figure, value in f1(own[name], gold).items()}
     return found
 
@@ -324,14 +316,14 @@ def prepare_all(options: Namespace, work: Path) -> list[Model]:
     named = {options.folder.resolve().name: options.folder}
     for option in options.models:
         name, equals, folder = option.partition("=")
-        if not (name and equals and folder) or name in named:
+        if not (name and equals and folder) or name in (*named, RANDOM):
             raise UserError(f"--models: '{option}' is not NAME=FOLDER with a name of its own")
         named[name] = Path(folder)
     texts = archive(options.sentences)
     models = [prepare(name, folder, texts, work) for name, folder in named.items()]
     if options.random_bert:
         folder = random_bert(options.folder, work / "model")
-        models.append(prepare("random-bert", folder, texts[: len(texts) // 4], work))
+        models.append(prepare(RANDOM, folder, texts[: len(texts) // 4], work))
     return models
 
 
