@@ -10,13 +10,14 @@ BIN := $(VENV)/bin
 # a GPU that torch would see: nvidia-smi lists one and CUDA_VISIBLE_DEVICES does not hide all
 GPU := $(shell [ "$${CUDA_VISIBLE_DEVICES-all}" = "" ] || [ "$${CUDA_VISIBLE_DEVICES-all}" = "-1" ] || nvidia-smi -L 2>/dev/null | grep -c GPU | grep -v '^0$$')
 CONFIG ?= configs/$(if $(GPU),parsbert,compact).yaml
+MODEL ?= models/published/compact
 VERSIONS ?= 5.0 5.10 5.23
 NAME := $(basename $(notdir $(CONFIG)))
 RUN := runs/$(NAME)
 # the files that the run's articles are in, so that a new one is labelled too
 ARTICLES := $(shell find -H $$(sed -n 's/^ *articles: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ') seeds/articles -type f 2>/dev/null | sort -u)
 
-.PHONY: help setup annotate train evaluate compare predict publish corpora release small doors bench-train lint test clean
+.PHONY: help setup annotate train evaluate compare predict publish corpora release small doors bench bench-train lint test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -77,6 +78,9 @@ bench-train: $(VENV)/.installed ## plain Trainer against the recipe of configs/p
 	$(BIN)/python -m benchmarks.train
 	$(MAKE) annotate CONFIG=configs/compact.yaml
 	$(BIN)/python -m benchmarks.joint --config configs/compact.yaml train.epochs=8 augment.copies=1
+
+bench: $(VENV)/.installed ## stock pipelines and our engines on this CPU, in turns (an hour); MODEL=FOLDER, MODELS="NAME=FOLDER …", GOLD="FILE …", OPTIONS=--quick
+	$(BIN)/python -m benchmarks.predict $(MODEL) --random-bert $(MODELS:%=--models %) $(GOLD:%=--gold %) $(OPTIONS)
 
 lint: $(VENV)/.installed ## ruff and mypy
 	$(BIN)/ruff check .

@@ -36,7 +36,13 @@ def read():
     return gozareh.load(PUBLISHED, device="cpu").read([example.text for example in GOLD])
 
 
-def test_stock_pipelines_outside_the_checkout_agree_with_predict(read, tmp_path):
+@pytest.fixture(scope="module")
+def network():
+    """The network in 32 bits, as stock pipelines compute it."""
+    return gozareh.load(PUBLISHED, device="cpu", engine="torch")
+
+
+def test_stock_pipelines_outside_the_checkout_agree_with_predict(network, tmp_path):
     """Spans agree wherever the tokens' own best tags make whole, BIO-valid words; elsewhere ``predict`` mends what stock can't."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"HF_HUB_OFFLINE": "1"}
     texts = json.dumps([example.text for example in GOLD])
@@ -44,9 +50,9 @@ def test_stock_pipelines_outside_the_checkout_agree_with_predict(read, tmp_path)
     done = subprocess.run(command, input=texts, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment)
     spans, claims = json.loads(done.stdout.splitlines()[-1])
     stock = [[tuple(span) for span in found] for found in spans]
+    read = network.read([example.text for example in GOLD])
     ours = [[(s.label, s.start, s.end) for s in p.spans] for p in read]
-    predictor = gozareh.load(PUBLISHED, device="cpu")
-    mended = [not tokens_agree(predictor, example.text) for example in GOLD]
+    mended = [not tokens_agree(network, example.text) for example in GOLD]
     unlike = [i for i, (theirs, our) in enumerate(zip(stock, ours, strict=True)) if theirs != our and not mended[i]]
     assert not unlike
     assert sum(mended) <= 0.1 * len(GOLD)
@@ -61,6 +67,12 @@ def tokens_agree(predictor, text):
     (targets,) = tag(encoding, decode(encoding, [logits[0]], predictor.schema), predictor.schema)
     real = targets.labels != IGNORED
     return bool((logits[0].argmax(-1) == targets.labels)[real].all())
+
+
+def test_eight_bits_cost_no_more_than_half_a_point(read, network):
+    whole = network.read([example.text for example in GOLD])
+    eight_bits, all_bits = (span_scores([e.spans for e in GOLD], [p.spans for p in found])["micro"].f1 for found in (read, whole))
+    assert eight_bits > all_bits - 0.005
 
 
 def test_it_has_learnt_its_labels(read):

@@ -45,7 +45,7 @@ def export_onnx(model: GozarehModel, samples: Sequence[Ids], folder: Path) -> No
     except ImportError as error:
         raise UserError(f"export: the package {error.name} is not installed; pip install 'gozareh[onnx]'") from None
     model = copy.deepcopy(model).cpu().float().eval()  # type: ignore[no-untyped-call]
-    graph = _graph(model)
+    graph = float_graph(model)
     quantize(graph, calibration(samples))
     path = folder / GRAPH
     path.parent.mkdir(exist_ok=True)
@@ -53,8 +53,11 @@ def export_onnx(model: GozarehModel, samples: Sequence[Ids], folder: Path) -> No
     _check(path, model, samples)
 
 
-def _graph(model: GozarehModel) -> ModelProto:
-    """The graph in 32 bits, with nothing in it of the machine that it was made on."""
+def float_graph(model: GozarehModel) -> ModelProto:
+    """The graph in 32 bits, with nothing in it of the machine that it was made on.
+
+    The network is to be on the CPU, in 32 bits and in evaluation mode; it is left with plain attention.
+    """
     names = ["logits", "claim_logits"] if model.schema.claims else ["logits"]
     ids, mask = _example(model)
     sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}

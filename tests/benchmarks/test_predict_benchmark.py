@@ -1,0 +1,71 @@
+"""The benchmark of prediction: the archive and the counts it rests on, and that a quick run measures and writes all it says."""
+
+from __future__ import annotations
+
+import json
+import statistics
+
+import pytest
+from transformers import BertConfig, BertModel
+
+from models.labels import Schema
+from models.modeling import joint_model
+from models.text import sentences
+from train.publish import write
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+from benchmarks import predict
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_encoder, tiny_tokenizer, tmp_path_factory):
+    """A tiny model as published, but for its card, that stock pipelines, which do not cut, can read a whole sentence with."""
+    folder = tmp_path_factory.mktemp("published") / "tiny"
+    folder.mkdir()
+    config = BertConfig.from_dict(tiny_encoder.config.to_dict() | {"max_position_embeddings": 512})
+    reading = {"format": 1, "window": 256, "overlap": 64, "claim_threshold": 0.5}
+    write(joint_model(BertModel(config), Schema()), tiny_tokenizer, folder, reading)
+    return folder
+
+
+def test_the_archive_is_of_distinct_sentences_as_long_as_the_seeds():
+    found = predict.archive(1000)
+    assert found == predict.archive(1000)
+    assert len(set(found)) == 1000
+    assert all(sentences(text, ((0, len(text)),)) == [(0, len(text))] for text in found)
+    ours, seeds = (statistics.fmean(len(text.split()) for text in texts) for texts in (found, predict.seed_sentences()))
+    assert ours == pytest.approx(seeds, rel=0.1)
+
+
+def test_stock_reads_an_eighth_of_the_same_lengths(folder):
+    model = predict.Model("tiny", folder, folder, folder, predict.archive(400))
+    read = model.read_by("stock")
+    assert len(read) == 50
+    assert statistics.fmean(model.lengths[i] for i in read) == pytest.approx(statistics.fmean(model.lengths), rel=0.05)
+
+
+def test_operations_are_two_a_weight_and_token_and_those_of_attention(folder):
+    model = predict.Model("tiny", folder, folder, folder, [])  # one layer, 16 wide, 32 within
+    assert model.gflop(10) == pytest.approx((2 * 10 * (4 * 16 * 16 + 2 * 16 * 32) + 2 * 2 * 10 * 10 * 16) / 1e9)
+
+
+def test_a_quick_run_measures_all_contenders(folder, tmp_path, capsys):
+    out = tmp_path / "results/predict.json"
+    assert predict.main([str(folder), "--quick", "--output", str(out)]) == 0
+    result = json.loads(out.read_text(encoding="utf-8"))
+    (rows,) = result["models"]["tiny"]["processors"].values()
+    assert list(rows) == list(predict.PRODUCTS)
+    assert all(of["median"] > 0 for figures in rows.values() for name, of in figures.items() if "F1" not in name)
+    assert {"gold span F1", "outside the engine, wall", "share", "peak MB", "p99 ms"} <= set(rows["onnx int8"])
+    assert set(result["models"]["tiny"]["start"]) == {"stock", "torch", "onnx int8"}
+    assert {"device", "flags", "versions", "commit"} <= set(result["machine"])
+    assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert "sentences/s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("models", ["small", "tiny=elsewhere", "=elsewhere"])
+def test_a_model_without_a_name_of_its_own_is_refused(folder, models, capsys):
+    assert predict.main([str(folder), "--quick", "--models", models]) == 2
+    assert "--models" in capsys.readouterr().err
