@@ -180,8 +180,8 @@ def _agree(model: BertModel, tokenizer: PreTrainedTokenizerFast) -> None:
 def trim_vocabulary(model: BertModel, tokenizer: PreTrainedTokenizerFast, texts: Iterable[str] = ()) -> PreTrainedTokenizerFast:
     """Cut a model's embeddings, in place, and its tokenizer, which is returned, to what Persian text and ``texts`` need.
 
-    The scores of the remaining pieces stay, so that only a word with a dropped piece in it is segmented anew. Arabic yeh and kaf are read as
-    Persian ones: how a newsroom types them must not change what is found.
+    The scores of the remaining pieces stay, so that only a word with a dropped piece in it is segmented anew. Arabic yeh and kaf are read
+    as Persian ones: how a newsroom types them must not change what is found.
     Raises UserError for a tokenizer that is not a Unigram model.
     """
     spec = json.loads(tokenizer.backend_tokenizer.to_str())

@@ -661,7 +661,8 @@ def test_e5_saved_is_read_alike_by_autotokenizer(e5: encoders.Encoder, tmp_path:
 
 @given(st.text("يىكیکabاب \u200cم", max_size=30))
 def test_arabic_letters_are_read_as_persian_ones_in_their_places(text):
-    spec = {"normalizer": None, "model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0], *([c, -1.0] for c in "یکabاب \u200cم")]}}
+    vocabulary = [["<unk>", 0.0], *([letter, -1.0] for letter in "یکabاب \u200cم")]
+    spec = {"normalizer": None, "model": {"type": "Unigram", "unk_id": 0, "vocab": vocabulary}}
     tokenizer = Tokenizer.from_str(json.dumps(fold_letters(spec) | {"version": "1.0", "added_tokens": []}))
     ours, folded = tokenizer.encode(text), tokenizer.encode(text.translate(str.maketrans("يىك", "ییک")))
     assert (ours.ids, ours.offsets) == (folded.ids, folded.offsets)
