@@ -89,7 +89,7 @@ class Distiller(Trainer):
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], *_: Any, **__: Any) -> Tensor:
         """A scalar; ``inputs``: input_ids and attention_mask, (rows, tokens)."""
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
             taught = self.teacher(**inputs, output_hidden_states=True)
         return distance(model(**inputs, output_hidden_states=True), taught, inputs["attention_mask"])
 
