@@ -279,8 +279,8 @@ def test_ctrl_c_keeps_what_is_finished(run, archive, tmp_path, monkeypatch):
 def real(tiny_folder, archive, tmp_path):
     """Run the command as a process with the tiny model."""
 
-    def start(name, *argv, **kwargs):
-        command = [sys.executable, "-m", "models.predict", "--input", archive, "--output", f"{tmp_path / name}/", "--model", tiny_folder]
+    def start(name, *argv, source=archive, **kwargs):
+        command = [sys.executable, "-m", "models.predict", "--input", source, "--output", f"{tmp_path / name}/", "--model", tiny_folder]
         command += ["--device", "cpu", "--shard-size", "5", *argv]
         return subprocess.Popen([*map(str, command)], cwd=ROOT, stderr=subprocess.PIPE, text=True, **kwargs)
 
@@ -315,8 +315,10 @@ def test_workers_write_what_one_process_writes_and_no_death_among_them_hangs(rea
 
 
 def test_ctrl_c_ends_the_workers_and_they_end_when_the_command_was_killed(real, tmp_path):
+    long = tmp_path / "long.jsonl"  # so that the run is not over before the signal comes
+    long.write_text("".join(json.dumps({"text": f"خبر {i} امروز گفت."}) + "\n" for i in range(50_000)), encoding="utf-8")
     for name, number, code in (("a", signal.SIGINT, 130), ("b", signal.SIGKILL, -9)):
-        process = real(name, "--workers", "2", start_new_session=True)
+        process = real(name, "--workers", "2", source=long, start_new_session=True)
         until(lambda process=process: len(children(process)) >= 3)
         workers = children(process)
         os.killpg(process.pid, number) if number == signal.SIGINT else process.kill()

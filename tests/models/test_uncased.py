@@ -67,7 +67,7 @@ def test_a_word_is_found_as_it_is_written(tokenizer, text):
     first = words(text)[0][1]  # of «۴۰۰بسته» the number alone too
     for stop in {start + first, end}:
         span = Span("ROLE", start, stop, sentence[start:stop])
-        (encoding,) = encode(tokenizer, [sentence], 24, 8)
+        (encoding,) = encode(tokenizer.backend_tokenizer, [sentence], 24, 8)
         (found,) = decode(encoding, one_hot(tag(encoding, [span], SCHEMA)), SCHEMA)
         assert (found.start, found.end, found.text) == (span.start, span.end, span.text)
 
@@ -91,7 +91,7 @@ def labelled(draw):
 @settings(max_examples=150, deadline=None)
 def test_labels_come_back_as_they_were(tokenizer, sample):
     text, spans = sample
-    (encoding,) = encode(tokenizer, [text], size=24, overlap=8)
+    (encoding,) = encode(tokenizer.backend_tokenizer, [text], size=24, overlap=8)
     seen = {int(w) for window in encoding.windows for w in window.word_of} - {NO_WORD}
     starts, ends = ({encoding.words[i][edge] for i in seen} for edge in (0, 1))
     spans = [s for s in spans if s.start in starts and s.end in ends]  # a word all of whose characters are deleted can't be an edge
@@ -103,7 +103,7 @@ def test_labels_come_back_as_they_were(tokenizer, sample):
 @settings(max_examples=100, deadline=None)
 def test_each_word_with_a_character_that_stays_has_a_token(tokenizer, sample):
     text, _ = sample
-    (encoding,) = encode(tokenizer, [text], size=256, overlap=8)
+    (encoding,) = encode(tokenizer.backend_tokenizer, [text], size=256, overlap=8)
     seen = {int(w) for window in encoding.windows for w in window.word_of}
     kept = {i for i, (start, end) in enumerate(encoding.words) if any(letter.isalnum() for letter in text[start:end])}
     assert kept <= seen
