@@ -38,6 +38,7 @@ from tiny import REPORT, TEXTS, tiny
 import gozareh
 from models.encoding import decode, encode, tag
 from models.labels import IGNORED
+from models.onnx_engine import GRAPH
 from models.predictor import Predictor
 from train.export import export_onnx
 from train.publish import PROBES, publish
@@ -75,10 +76,10 @@ class Cell:
 
 
 class Reference:
-    """What ``predict`` reads in the texts, and how surely."""
+    """What ``predict`` reads in the texts by an engine, and how surely."""
 
-    def __init__(self, folder: Path, texts: Sequence[str]) -> None:
-        self.predictor = gozareh.load(folder, device="cpu", engine="torch")
+    def __init__(self, folder: Path, texts: Sequence[str], engine: str = "torch") -> None:
+        self.predictor = gozareh.load(folder, device="cpu", engine=engine)
         self.texts = texts
         self.documents = [prediction.to_dict() for prediction in self.predictor.predict(texts)]
         self.rows = self.predictor.read(texts)  # each as one sentence, as the stock pipelines take it
@@ -250,6 +251,7 @@ def open_door(python: Path, door: str, job: Mapping[str, Any], scratch: Path) ->
 def table(folder: Path, versions: Sequence[str], scratch: Path, doors: Sequence[str] = tuple(DOORS)) -> list[Cell]:
     """Every cell, in the order of doors, devices, dtypes and versions."""
     reference = Reference(folder, TEXTS)
+    eight_bits = Reference(folder, TEXTS, "onnx") if (folder / GRAPH).is_file() else reference
     as_in_the_hub_cache(folder, scratch / "hub")
     reading = {"window": reference.predictor.reading.window, "overlap": reference.predictor.reading.overlap}
     job = {
@@ -268,7 +270,8 @@ def table(folder: Path, versions: Sequence[str], scratch: Path, doors: Sequence[
         for version, python in pythons.items():
             print(f"{door} under transformers {version}", file=sys.stderr)
             answers = open_door(python, door, job | {"reading": reading, "cells": here}, scratch / version)
-            reasons = [reference.reason(door, dtype, given) for (_, dtype), given in zip(here, answers, strict=True)]
+            of = [eight_bits if dtype == "int8" else reference for _, dtype in here]
+            reasons = [r.reason(door, dtype, given) for r, (_, dtype), given in zip(of, here, answers, strict=True)]
             cells += [Cell(door, *pair, version, FAIL if why else PASS, why) for pair, why in zip(here, reasons, strict=True)]
             cells += [Cell(door, *pair, version, NO_GPU) for pair in pairs[len(here) :]]
     return cells
