@@ -32,7 +32,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 annotate: $(RUN)/weak.jsonl ## label the articles weakly and report on each labelling function
 
-$(RUN)/weak.jsonl: $(VENV)/.installed $(CONFIG) $(ARTICLES) seeds/gold.jsonl $(wildcard models/*.py annotate/*.py annotate/functions/*.py annotate/lexicons/*.txt)
+$(RUN)/weak.jsonl: $(VENV)/.installed $(CONFIG) $(ARTICLES) seeds/gold.jsonl $(wildcard models/*.py annotate/*.py annotate/functions/*.py annotate/lexicons/*.txt annotate/*.jsonl)
 	$(BIN)/python -m annotate --config $(CONFIG)
 
 train: $(RUN)/report.json $(RUN)/published/config.json ## train, evaluate and show a prediction; parsbert with a GPU, compact without
@@ -60,10 +60,11 @@ publish: $(RUN)/report.json ## replace models/published/NAME by this run's model
 corpora: $(VENV)/.installed ## fetch the public text of configs/corpora.yaml into corpora/ (60 MB)
 	$(BIN)/python -m annotate.fetch
 
-release: ## train the published model anew: seeds and the licensed news in corpora/ (see configs/compact-news.yaml)
+release: ## train the published model anew: seeds and the licensed news in corpora/ (configs/compact-news.yaml, then compact-reviewed.yaml)
 	@test -e corpora || { echo 'error: corpora: no such folder; run make corpora' >&2; exit 2; }
 	$(MAKE) train CONFIG=configs/compact-news.yaml
-	$(BIN)/python -m train.publish runs/compact-news --to models/published/compact --onnx
+	$(MAKE) train CONFIG=configs/compact-reviewed.yaml
+	$(BIN)/python -m train.publish runs/compact-reviewed --to models/published/compact --onnx
 	$(BIN)/python -m train.publish --verify models/published/compact
 
 doors: $(VENV)/.installed ## every way to call a published folder, under VERSIONS="5.0 5.10 5.23" of transformers; DIR=FOLDER for another than a tiny one

@@ -62,4 +62,5 @@ def reviewed(example: Example, reviews: Mapping[str, Review], weight: float = 1.
     if not all(0 <= span.start < span.end <= len(example.text) for span in read):
         raise UserError(f"a review of sentence {digest(example.text)} ({example.id}) has a span that leaves it; read the sentence again")
     kept = [s for s in example.spans if s.label not in review.types and not any(s.start < r.end and r.start < s.end for r in read)]
-    return replace(example, spans=tuple(sorted((*kept, *read), key=lambda span: span.start)))
+    unsure = () if set(review.types) == set(SPAN_TYPES) else example.unsure  # nothing is left that the rules could be unsure of
+    return replace(example, spans=tuple(sorted((*kept, *read), key=lambda span: span.start)), unsure=unsure)

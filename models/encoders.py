@@ -95,7 +95,7 @@ def _has_safetensors(folder: Path) -> bool:
 def _load_folder(folder: Path, source: str, trim: bool, texts: Iterable[str]) -> Encoder:
     """Load a folder as `save_pretrained` writes it; heads in the same files are passed over."""
     _check_folder(folder)
-    tokenizer, model = _load_tokenizer(folder), _load_model(folder)
+    tokenizer, model = load_tokenizer(folder), _load_model(folder)
     if len(tokenizer) > model.config.vocab_size:
         raise UserError(f"{folder}: {len(tokenizer)} pieces for {model.config.vocab_size} embeddings; take both files from one model")
     if trim:
@@ -110,7 +110,7 @@ def _finish(model: BertModel, tokenizer: PreTrainedTokenizerFast, source: str, l
     return Encoder(model, tokenizer, source, licence)
 
 
-def _load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """A folder's tokenizer. Raises UserError if it is faulty or has no character offsets."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)

@@ -130,15 +130,21 @@ class TrainSettings:
 @dataclass(frozen=True)
 class ReviewSettings:
     """A second stage, on the sentences whose claim was read and as many others: ``epochs`` (0: none), ``learning_rate``, and ``share``,
-    how much of its weights the network takes over, the rest staying the first stage's.
+    how much of its weights the network takes over, the rest staying the first stage's. ``network``: a published folder, whose network goes
+    before it in place of a first stage and labels the others with the rules (see ``self_training``); ``layers``: how many of the upper
+    layers learn, with the heads (0: the whole network).
     """
 
     epochs: float = 0
     learning_rate: float = 1e-4
     share: float = 1.0
+    network: str = ""
+    layers: int = 0
 
     def __post_init__(self) -> None:
-        _within(self, 0, math.inf, "epochs", "learning_rate")
+        if self.network and not self.epochs:
+            raise ValueError("'network' is to be reviewed, and 'epochs' is 0")
+        _within(self, 0, math.inf, "epochs", "learning_rate", "layers")
         _within(self, 0, 1, "share")
 
 

@@ -12,10 +12,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from models.encoders import Encoder
+from models.encoders import Encoder, load_tokenizer
+from models.errors import UserError
+from models.folder import check_folder
+from models.modeling import GozarehModel
 from models.predictor import Predictor
 from models.records import Example
 from models.settings import Settings
+from models.torch_engine import load_network
 
 from .calibrate import calibrate
 from .dataset import Labelled
@@ -28,8 +32,11 @@ log = logging.getLogger(__name__)
 def fit_stages(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit:
     """Fit a network, review it, then ``self_training.rounds`` more, each from the pretrained encoder on what the one before has read.
 
-    Each fit has its own checkpoints in ``folder``, so that an interrupted run goes on in the stage it was in.
+    Each fit has its own checkpoints in ``folder``, so that an interrupted run goes on in the stage it was in. Where a published network is
+    reviewed, it stands for the first. Raises UserError for one that cannot be read, and where nothing was read that it could learn from.
     """
+    if run.review.network:
+        return _reviewed_again(run, encoder, data, folder / "reviewed")
     fitted = fit(run, encoder, data.training, data.held_out, folder / "round-0", data.schema)
     if run.review.epochs and any(example.claim_by_hand for example in data.training):
         fitted = _reviewed(run, encoder, data, fitted, folder / "reviewed")
@@ -43,16 +50,46 @@ def fit_stages(run: Settings, encoder: Encoder, data: Labelled, folder: Path) ->
 
 def _reviewed(run: Settings, encoder: Encoder, data: Labelled, first: Fit, folder: Path) -> Fit:
     """The first fit gone on with the sentences that were read, and averaged with what it was."""
+    return _gone_on(run, encoder, review_set(data.training, run.seed), data, first, folder)
+
+
+def _reviewed_again(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit:
+    """A published network gone on with the sentences that were read; the others are as it and the rules see them together."""
+    if not any(example.claim_by_hand for example in data.training):
+        raise UserError("review.network: no claim of the training sentences was read; name files under annotate.reviews")
+    published = load_network(check_folder(Path(run.review.network)))
+    encoder = dataclasses.replace(encoder, tokenizer=load_tokenizer(Path(run.review.network)))
+    first = Fit(published, encoder.tokenizer, [], 0, 1.0)
+    chosen = review_set(data.training, run.seed)
+    others = [example for example in chosen if not example.claim_by_hand]
+    others = relabel(Predictor.of(published, encoder.tokenizer, run.predict), others, run.self_training)
+    return _gone_on(run, encoder, [*(e for e in chosen if e.claim_by_hand), *others], data, first, folder)
+
+
+def _gone_on(run: Settings, encoder: Encoder, chosen: Sequence[Example], data: Labelled, first: Fit, folder: Path) -> Fit:
     log.info("the sentences that were read")
     train = dataclasses.replace(run.train, epochs=run.review.epochs, max_steps=0, learning_rate=run.review.learning_rate)
-    chosen = review_set(data.training, run.seed)
-    second = fit(dataclasses.replace(run, train=train), encoder, chosen, data.held_out, folder, data.schema, start=first.model)
+    start = upper_layers_alone(first.model, run.review.layers)
+    second = fit(dataclasses.replace(run, train=train), encoder, chosen, data.held_out, folder, data.schema, start=start)
     if run.review.share == 1:
         return second
     average(second.model, first.model, run.review.share)
     predictor = Predictor.of(second.model, second.tokenizer, run.predict)
     temperature = calibrate(second.model, predictor, data.held_out)
     return replace(second, model=as_stored(second.model), temperature=temperature)
+
+
+def upper_layers_alone(model: GozarehModel, layers: int) -> GozarehModel:
+    """The network, in which from now on only the upper ``layers`` of the encoder (0: all, and the embeddings) and the heads learn."""
+    if not layers:
+        return model
+    below = model.config.num_hidden_layers - layers
+    if below < 0:
+        raise UserError(f"review.layers: {layers}, and the network has {model.config.num_hidden_layers}")
+    model.bert.embeddings.requires_grad_(requires_grad=False)
+    for layer in model.bert.encoder.layer[:below]:
+        layer.requires_grad_(requires_grad=False)
+    return model
 
 
 @torch.no_grad()

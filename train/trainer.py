@@ -186,6 +186,8 @@ def parameter_groups(model: Any, train: TrainSettings) -> list[dict[str, Any]]:
     layers = model.config.num_hidden_layers
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         if name.startswith(("classifier", "claim_classifier", "bert.pooler")):
             rate = train.head_learning_rate
         elif name.startswith("bert.encoder.layer."):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,12 @@ def test_spans_of_the_types_looked_at_are_the_readers(reviews):
     assert result.spans == (Span("PROGRAM", 0, 12, "طرح ملی مسکن"), WEAK.spans[1])
     assert (result.claim, result.claim_scores) == (WEAK.claim, WEAK.claim_scores)
     assert reviewed(WEAK, reviews(record(types=["PROGRAM"]))).spans == WEAK.spans[1:]
+
+
+def test_where_all_types_were_looked_at_nothing_is_unsure(reviews):
+    doubtful = replace(WEAK, unsure=((20, 24),))
+    assert reviewed(doubtful, reviews(record(types=["PROGRAM"]))).unsure == doubtful.unsure
+    assert reviewed(doubtful, reviews(record(types=["PERSON", "ROLE", "NUMBER", "PROGRAM"]))).unsure == ()
 
 
 def test_other_sentences_stay(reviews):

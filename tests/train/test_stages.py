@@ -1,12 +1,45 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from transformers import BertModel
 
+from models.errors import UserError
+from models.labels import Schema
+from models.modeling import joint_model
+from models.predictor import load
 from models.records import Example
-from train.stages import average, review_set
+from models.settings import ReviewSettings, TrainSettings
+from train.__main__ import main
+from train.publish import publish
+from train.stages import average, review_set, upper_layers_alone
+from train.trainer import parameter_groups
+
+READING = {"window": 48, "overlap": 12, "claim_threshold": 0.5}
+REPORT = {
+    "name": "tiny",
+    "base_model": "tiny (licence: apache-2.0)",
+    "licence": "apache-2.0",
+    "settings": {"name": "tiny", "predict": READING},
+    "versions": {"torch": "2.13.0"},
+    "data": {},
+}
+
+
+@pytest.fixture
+def network(tiny_encoder):
+    """Three layers that differ, their weights cut to 16 bits as in a published folder."""
+    config = type(tiny_encoder.config).from_dict(tiny_encoder.config.to_dict() | {"num_hidden_layers": 3})
+    torch.manual_seed(3)
+    model = joint_model(BertModel(config), Schema())
+    model.config.gozareh = {"format": 1, **READING}
+    return model.half().float().eval()
 
 
 def examples(read, weak):
@@ -34,3 +67,55 @@ def test_the_average_lies_between_the_networks(share):
     average(own, other, share)
     for a, b in zip(own.parameters(), expected, strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_only_upper_layers_and_heads_get_a_learning_rate(network):
+    model = upper_layers_alone(network, 1)
+    learning = {id(p) for group in parameter_groups(model, TrainSettings()) for p in group["params"]}
+    names = {name for name, parameter in model.named_parameters() if id(parameter) in learning}
+    assert {name.split(".")[3] for name in names if name.startswith("bert.encoder")} == {"2"}
+    assert not any(name.startswith("bert.embeddings") for name in names)
+    assert {"classifier.weight", "claim_classifier.weight", "bert.pooler.dense.weight"} <= names
+
+
+def test_no_number_of_layers_is_all_of_them_and_too_many_are_refused(network):
+    assert all(parameter.requires_grad for parameter in upper_layers_alone(network, 0).parameters())
+    with pytest.raises(UserError, match=r"review.layers: 4, and the network has 3"):
+        upper_layers_alone(network, 4)
+
+
+def test_a_network_to_review_needs_epochs():
+    with pytest.raises(ValueError, match="'epochs' is 0"):
+        ReviewSettings(network="models/published/compact")
+
+
+@pytest.fixture
+def reviewing(workplace, network, tiny_tokenizer):
+    """Writes weak labels of which every third was read where ``read``, and gives a run's arguments that reviews a published network."""
+    publish(network, tiny_tokenizer, workplace / "first", report=REPORT)
+
+    def write(*, read):
+        label = {"text": "خبر امروز گفت", "entities": [], "claim": "POLICY"}
+        by_rules = {"claim_scores": {"POLICY": 1.0}}
+        weak = [{"id": f"a{i}-0"} | label | ({} if read and i % 3 == 0 else by_rules) for i in range(15)]
+        Path("weak.jsonl").write_text("".join(json.dumps(record) + "\n" for record in weak), encoding="utf-8")
+        settings = ["annotate.output=weak.jsonl", "encoder.source=encoder", "encoder.trim=false", "gold=[]", "review.network=first"]
+        window = [f"predict.{name}={READING[name]}" for name in ("overlap", "window")]
+        steps = ["review.layers=1", "train.batch_size=4", "train.warmup=0"]
+        return ["--config", "configs/compact-reviewed.yaml", *settings, *window, *steps]
+
+    return write
+
+
+def test_a_published_network_goes_on_and_its_lower_layers_stay_to_the_bit(reviewing, network):
+    assert main(reviewing(read=True)) == 0
+    reviewed = load("runs/compact-reviewed/published", device="cpu").engine.model.state_dict()
+    same = {name for name, tensor in network.state_dict().items() if torch.equal(tensor, reviewed[name])}
+    lower = ("bert.embeddings", "bert.encoder.layer.0", "bert.encoder.layer.1")
+    assert {name for name in reviewed if name.startswith(lower)} <= same
+    assert not {name for name in reviewed if name.startswith("bert.encoder.layer.2") and name.endswith("dense.weight")} & same
+
+
+def test_nothing_read_is_one_clear_line(reviewing, capsys):
+    assert main(reviewing(read=False)) == 2
+    assert "name files under annotate.reviews" in capsys.readouterr().err
