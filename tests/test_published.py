@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -18,6 +19,7 @@ from models.predictor import PUBLISHED
 from models.records import read_examples
 from models.scoring import claim_scores, span_scores
 
+CARD = PUBLISHED / "README.md"
 GOLD = read_examples("seeds/gold.jsonl")
 STOCK = """
 import json, sys
@@ -59,6 +61,21 @@ def test_stock_pipelines_outside_the_checkout_agree_with_predict(network, tmp_pa
     assert claims == [max(p.claim.scores, key=p.claim.scores.get) for p in read]
 
 
+def test_the_lines_of_the_card_give_what_predict_gives(read):
+    """Of every gold sentence and of a whole article, in windows; the first lines, which open the model, run once."""
+    (lines,) = (
+        block for block in re.findall(r"```python\n(.*?)```", CARD.read_text(encoding="utf-8"), re.DOTALL) if "onnxruntime" in block
+    )
+    opening, _, each = lines.partition("WORD = ")
+    names = {"DIR": str(PUBLISHED)}
+    exec(opening, names)
+    article = sorted(PUBLISHED.parents[2].glob("seeds/articles/001*"))[0].read_text(encoding="utf-8")
+    for sentence in [*read, *gozareh.load(PUBLISHED, device="cpu").read([article])]:
+        exec("WORD = " + each, found := names | {"text": sentence.text})
+        assert found["spans"] == [[span.label, span.start, span.end] for span in sentence.spans]
+        assert found["claim"].tolist() == pytest.approx(list(sentence.claim.scores.values()), abs=1e-3)
+
+
 def tokens_agree(predictor, text):
     """Whether each token's best tag is that of its word in one BIO-valid path."""
     (encoding,) = encode(predictor.tokenizer, [text], 512, 0)
@@ -94,7 +111,7 @@ def test_predict_reads_a_seed_article_to_the_character(capsys):
 
 
 def test_the_card_says_what_it_was_trained_on():
-    card = (PUBLISHED / "README.md").read_text(encoding="utf-8")
+    card = CARD.read_text(encoding="utf-8")
     assert "license: apache-2.0" in card
     assert "Apache-2.0 (repository LICENSE)" in card
     assert "GPL" not in card
