@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 
 import gozareh
 from models.encoding import decode, encode, tag
@@ -108,6 +109,14 @@ def test_predict_reads_a_seed_article_to_the_character(capsys):
     assert all(text[span["start"] : span["end"]] == span["text"] for span in spans)
     values = {(span["text"], span["value"], span["unit"]) for span in spans if span["label"] == "NUMBER"}
     assert ("یک هزار و 580", 1580, "واحد") in values
+
+
+def test_no_field_of_the_card_is_unfilled():
+    card = ModelCard.load(CARD)
+    assert str(card) == CARD.read_text(encoding="utf-8")
+    assert {result.task_type for result in card.data.eval_results} == {"token-classification", "text-classification"}
+    assert not [name for name, value in card.data.to_dict().items() if value in (None, "", [], {})]
+    assert not re.findall(r"\{\{|\{%|\{\}|\bNone\b|: null|\bnan\b|\bunknown\b|TODO|Undefined|!!python|: \[\]", card.text)
 
 
 def test_the_card_says_what_it_was_trained_on():

@@ -86,7 +86,7 @@ def _word() -> list[str]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items() if item not in (None, "", (), [])}
+        return {key: item for key, item in zip(value, map(_plain, value.values()), strict=True) if item not in (None, "", [], {})}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 

@@ -21,6 +21,7 @@ REPORT = {
     "settings": {
         "articles": ("seeds/articles",),
         "annotate": {"label_model": "majority", "gold": None},
+        "data": {"train": [], "columns": {"token": None}},
         "predict": {"window": 48, "overlap": 12, "claim_threshold": 0.5},
     },
     "versions": {"torch": "2.13.0", "transformers": "5.23.0"},
