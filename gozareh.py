@@ -5,8 +5,8 @@
 >>> for prediction in predictor.predict(["وحید قبادی دانا، رئیس سازمان بهزیستی کشور گفت: ۴۰۰ مرکز افتتاح شد."]):
 ...     print(prediction.to_dict())
 
-Importing it also makes ``transformers.pipeline("gozareh", FOLDER)`` known, and ``pipeline("text-classification", FOLDER)`` an error that
-names the right call (the stock class would take the span head for the claims').
+Importing it also makes ``transformers.pipeline("gozareh", FOLDER)`` known, and each stock pipeline on the other head's folder an error that
+names the right call: ``pipeline("text-classification", FOLDER)`` and ``pipeline("token-classification", FOLDER + "/claim")``.
 """
 
 from __future__ import annotations

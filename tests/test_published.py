@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 
 import gozareh
 from models.encoding import decode, encode, tag
@@ -18,6 +20,7 @@ from models.predictor import PUBLISHED
 from models.records import read_examples
 from models.scoring import claim_scores, span_scores
 
+CARD = PUBLISHED / "README.md"
 GOLD = read_examples("seeds/gold.jsonl")
 STOCK = """
 import json, sys
@@ -59,6 +62,21 @@ def test_stock_pipelines_outside_the_checkout_agree_with_predict(network, tmp_pa
     assert claims == [max(p.claim.scores, key=p.claim.scores.get) for p in read]
 
 
+def test_the_lines_of_the_card_give_what_predict_gives(read):
+    """Of every gold sentence and of a whole article, in windows; the first lines, which open the model, run once."""
+    (lines,) = (
+        block for block in re.findall(r"```python\n(.*?)```", CARD.read_text(encoding="utf-8"), re.DOTALL) if "onnxruntime" in block
+    )
+    opening, _, each = lines.partition("WORD = ")
+    names = {"DIR": str(PUBLISHED)}
+    exec(opening, names)
+    article = sorted(PUBLISHED.parents[2].glob("seeds/articles/001*"))[0].read_text(encoding="utf-8")
+    for sentence in [*read, *gozareh.load(PUBLISHED, device="cpu").read([article])]:
+        exec("WORD = " + each, found := names | {"text": sentence.text})
+        assert found["spans"] == [[span.label, span.start, span.end] for span in sentence.spans]
+        assert found["claim"].tolist() == pytest.approx(list(sentence.claim.scores.values()), abs=1e-3)
+
+
 def tokens_agree(predictor, text):
     """Whether each token's best tag is that of its word in one BIO-valid path."""
     (encoding,) = encode(predictor.tokenizer, [text], 512, 0)
@@ -93,8 +111,16 @@ def test_predict_reads_a_seed_article_to_the_character(capsys):
     assert ("یک هزار و 580", 1580, "واحد") in values
 
 
+def test_no_field_of_the_card_is_unfilled():
+    card = ModelCard.load(CARD)
+    assert str(card) == CARD.read_text(encoding="utf-8")
+    assert {result.task_type for result in card.data.eval_results} == {"token-classification", "text-classification"}
+    assert not [name for name, value in card.data.to_dict().items() if value in (None, "", [], {})]
+    assert not re.findall(r"\{\{|\{%|\{\}|\bNone\b|: null|\bnan\b|\bunknown\b|TODO|Undefined|!!python|: \[\]", card.text)
+
+
 def test_the_card_says_what_it_was_trained_on():
-    card = (PUBLISHED / "README.md").read_text(encoding="utf-8")
+    card = CARD.read_text(encoding="utf-8")
     assert "license: apache-2.0" in card
     assert "Apache-2.0 (repository LICENSE)" in card
     assert "GPL" not in card

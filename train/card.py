@@ -15,6 +15,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from models import files
 from models.labels import Schema
+from models.text import WORD
 
 TEMPLATE = Path(__file__).with_name("card.md").read_text(encoding="utf-8")  # now, so that a run of hours ends with the card of its start
 REPORT = "the run's report"
@@ -68,6 +69,7 @@ def card(report: Mapping[str, Any], schema: Schema, positions: int, *, graph: bo
             "reading": reading,
             "positions": positions,
             "graph": graph,
+            "word": _word(),
             "label_model": annotate.get("label_model") if annotate.get("articles") else None,
             "rounds": fields["settings"].get("self_training", {}).get("rounds"),
             "settings": settings,
@@ -77,9 +79,14 @@ def card(report: Mapping[str, Any], schema: Schema, positions: int, *, graph: bo
     return str(ModelCard(re.sub(r"\n{3,}", "\n\n", text)))
 
 
+def _word() -> list[str]:
+    """The pattern of a word in lines of 120 characters, joiners and marks, which nobody would see, by their numbers."""
+    return re.findall(r".{1,120}(?=[\[|]|$)", WORD.pattern.encode("ascii", "backslashreplace").decode())
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items() if item not in (None, "", (), [])}
+        return {key: item for key, item in zip(value, map(_plain, value.values()), strict=True) if item not in (None, "", [], {})}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 

@@ -1,12 +1,14 @@
 """What one door gives, in a bare process: `python -I cells.py < JOB`. Nothing of this project can be imported but where the door is ours.
 
 The job is a JSON object: door, folder, repo (the same folder as a name in the hub's cache), root (of the checkout), texts, fits (the places
-of those that are no longer than a window), reading (the window and the overlap), cells ([device, dtype] pairs). Printed: one JSON list, for
-each cell {"kind of input": answers to all the texts, in order} or {"error": "…"}.
+of those that are no longer than a window), reading (the window and the overlap), lines (the card's, for onnxruntime alone), cells ([device,
+dtype] pairs). Printed: one JSON list, for each cell {"kind of input": answers to all the texts, in order} or {"error": "…"}.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import sys
 import traceback
@@ -140,57 +142,19 @@ def predictor(job: Job, device: str, dtype: str) -> Answers:
 
 
 def onnx(job: Job, device: str, dtype: str) -> Answers:
-    """The graph by onnxruntime and tokenizers alone, in windows: spans as the stock pipeline gives them, and claim probabilities."""
-    import numpy as np
-    from onnxruntime import InferenceSession
-    from tokenizers import Tokenizer
-
-    with open(job["folder"] + "/config.json", encoding="utf-8") as file:
-        config = json.load(file)
-    tokenizer = Tokenizer.from_file(job["folder"] + "/tokenizer.json")
-    tokenizer.enable_truncation(job["reading"]["window"], stride=job["reading"]["overlap"])
-    session = InferenceSession(job["folder"] + "/onnx/model_int8.onnx")
-
-    def softmax(logits: Any) -> Any:
-        powers = np.exp(logits - logits.max(-1, keepdims=True))
-        return powers / powers.sum(-1, keepdims=True)
+    """The graph by onnxruntime, tokenizers and numpy alone, by the lines of the card: what they leave in ``spans`` and ``claim``."""
+    lines = compile(job["lines"], "README.md", "exec")
 
     def read(text: str) -> dict[str, Any]:
-        first = tokenizer.encode(text)
-        found: dict[int, tuple[float, list[Any]]] = {}
-        claims = []
-        for window in (first, *first.overflowing):
-            ids = np.array([window.ids])
-            tags, claim = (
-                softmax(logits)[0] for logits in session.run(["logits", "claim_logits"], {"input_ids": ids, "attention_mask": ids * 0 + 1})
-            )
-            claims.append(claim)
-            for row, (start, end) in zip(tags, window.offsets, strict=True):
-                best = int(row.argmax())
-                if start < end and row[best] > found.get(start, (0.0, []))[0]:
-                    found[start] = float(row[best]), [config["id2label"][str(best)], start, end, float(row[best])]
-        return {"spans": groups([found[start][1] for start in sorted(found)], text), "claim": np.mean(claims, axis=0).tolist()}
+        names: dict[str, Any] = {"DIR": job["folder"], "text": text}
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(lines, names)
+        return {"spans": names["spans"], "claim": names["claim"].tolist()}
 
     answers = {"one by one": [read(text) for text in job["texts"]]}
     if loaded := {"torch", "transformers", "gozareh", "models"} & {name for name, module in sys.modules.items() if module}:
         raise AssertionError(f"{', '.join(sorted(loaded))} was imported")
     return answers
-
-
-def groups(tokens: list[Any], text: str) -> list[Any]:
-    """Neighbouring tokens of a type as spans, B beginning a new one."""
-    found: list[Any] = []
-    before = "O"
-    for tag, start, end, score in tokens:
-        if tag != "O":
-            if tag[0] == "I" and before[1:] == tag[1:]:
-                found[-1][2] = end
-            else:
-                found.append([tag[2:], start, end, score])
-        before = tag if tag == "O" else "B" + tag[1:]
-    for span in found:  # some tokenizers count the space before a word to it
-        span[1] += len(text[span[1] : span[2]]) - len(text[span[1] : span[2]].lstrip())
-    return found
 
 
 DOORS: dict[str, Callable[[Job, str, str], Answers]] = {

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 import transformers
-from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification, pipeline
+from transformers import (
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    pipeline,
+)
 
 import gozareh
+from models.labels import Schema
 from models.modeling import GozarehModel
 
 pytest.importorskip("onnxruntime")
@@ -103,6 +112,36 @@ def test_nor_do_other_arguments_open_it(published, options):
 def test_nor_does_the_auto_class_with_trust(published):
     with pytest.raises(Exception, match="call pipeline"):
         AutoModelForSequenceClassification.from_pretrained(published, trust_remote_code=True)
+
+
+@pytest.mark.parametrize("task", ["token-classification", "ner"])
+@pytest.mark.parametrize(("part", "options"), [("/claim", {}), ("", {"model_kwargs": {"subfolder": "claim"}})])
+def test_token_classification_on_the_claim_head_is_refused(published, task, part, options):
+    with pytest.raises(gozareh.UserError, match=r"tiny.*: holds the claim head.*call pipeline\(\"token-classification\", FOLDER, "):
+        pipeline(task, str(published) + part, device="cpu", **options)
+
+
+def test_where_nothing_of_ours_is_imported_it_opens_and_means_nothing(published, tmp_path):
+    """What the card warns of: stock classes alone put the claim head over every token, without a word."""
+    code = """
+import json, sys
+from transformers import pipeline
+print(json.dumps([token["entity"] for token in pipeline("ner", sys.argv[1], device="cpu")("۴۰۰ مرکز")]))
+"""
+    command = [sys.executable, "-I", "-X", "utf8", "-c", code, str(published / "claim")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=True)
+    assert set(json.loads(done.stdout.splitlines()[-1])) <= set(Schema().claims)
+    assert 'pipeline("token-classification", DIR + "/claim")' in (published / "README.md").read_text(encoding="utf-8")
+
+
+def test_tokens_of_others_are_classified_as_ever(published, tmp_path):
+    BertForTokenClassification(BertConfig(vocab_size=100, hidden_size=16, num_hidden_layers=1, num_attention_heads=2)).save_pretrained(
+        tmp_path
+    )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(published)
+    pipe = pipeline("token-classification", str(tmp_path), tokenizer=tokenizer, device="cpu")
+    assert isinstance(pipe, transformers.TokenClassificationPipeline)
+    assert pipe("بله.")[0]["entity"].startswith("LABEL_")
 
 
 def test_models_of_others_are_classified_as_ever(published, tmp_path):

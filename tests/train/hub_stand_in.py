@@ -8,10 +8,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
+
+import yaml
 
 TOKEN = "hf_good"
 LFS = 1000
@@ -32,6 +35,32 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.repositories, self.requests, self.blobs, self.refuses = {}, [], {}, {}
+
+
+def faults_of_card(text):
+    """What the hub's check of a card's metadata would name, by https://huggingface.co/docs/hub/model-cards; not all of it."""
+    try:
+        _, head, _ = text.split("---\n", 2)
+        data = yaml.safe_load(head)
+        faults = [
+            f"{name}: no string"
+            for name in ("license", "library_name", "pipeline_tag", "base_model")
+            if not isinstance(data.get(name, ""), str | list)
+        ]
+        faults += [f"{name}: empty" for name, value in data.items() if value in (None, "", [], {})]
+        faults += [f"language: {code}" for code in as_list(data.get("language", "fa")) if not re.fullmatch("[a-z]{2,3}", code)]
+        faults += [f"license: {name}" for name in as_list(data.get("license", "mit")) if not re.fullmatch("[a-z0-9.-]+", name)]
+        for result in (result for model in data.get("model-index", []) for result in [model["name"], *model["results"]][1:]):
+            faults += [f"{part}: no type" for part in ("task", "dataset") if not isinstance(result[part]["type"], str)]
+            faults += [] if result["dataset"]["name"] else ["dataset: no name"]
+            faults += [f"{m['type']}: no number" for m in result["metrics"] if not isinstance(m["value"], int | float)]
+    except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        return [f"metadata: {error!r}"]
+    return faults
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
 
 
 @contextmanager
@@ -102,7 +131,8 @@ class Handler(BaseHTTPRequestHandler):
             case "POST", ["api", "repos", "create"]:
                 self.create(json.loads(self.body))
             case "POST", ["api", "validate-yaml"]:
-                self.send(200, {"errors": [], "warnings": []})
+                errors = [{"message": fault} for fault in faults_of_card(json.loads(self.body)["content"])]
+                self.send(400 if errors else 200, {"errors": errors, "warnings": []})
             case "PUT", ["blobs", oid]:
                 self.server.blobs[oid] = self.body
                 self.send(200)

@@ -1,5 +1,8 @@
 """The card reads back with its metadata, opens with the right calls, and says nothing that the run does not know."""
 
+import ast
+import re
+
 import pytest
 import yaml
 from huggingface_hub import ModelCard
@@ -7,6 +10,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from models.errors import UserError
 from models.labels import Schema
+from models.text import words
 from train.card import card
 
 SCORE = {"precision": 0.5, "recall": 0.25, "f1": 0.3333}
@@ -17,6 +21,7 @@ REPORT = {
     "settings": {
         "articles": ("seeds/articles",),
         "annotate": {"label_model": "majority", "gold": None},
+        "data": {"train": [], "columns": {"token": None}},
         "predict": {"window": 48, "overlap": 12, "claim_threshold": 0.5},
     },
     "versions": {"torch": "2.13.0", "transformers": "5.23.0"},
@@ -161,6 +166,15 @@ def test_the_graph_is_called_where_there_is_one():
     call = "tokenizer.enable_truncation(48, stride=12)"
     assert call in card(REPORT, Schema(), 64, graph=True)
     assert call not in card(REPORT, Schema(), 64)
+
+
+@pytest.mark.parametrize("claims", [Schema().claims, ()])
+def test_its_lines_of_code_are_python_and_know_our_words(claims):
+    text = card(REPORT, Schema(claims=claims), 64, graph=True)
+    blocks = [ast.parse(block) for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
+    (pattern,) = (node.value for node in ast.walk(blocks[-1]) if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "WORD")
+    sample = "می‌شود، «۲۰٪» از ۴۰۰بسته؛ ۲٫۵ مُعلّم\u200c."
+    assert [word.span() for word in re.finditer(ast.literal_eval(pattern), sample)] == words(sample)
 
 
 def test_every_label_has_a_meaning_and_a_persian_example():

@@ -11,10 +11,13 @@ import sys
 
 import pytest
 from hub_stand_in import TOKEN, Repository, running_hub
-from huggingface_hub import constants
+from huggingface_hub import DatasetCard, ModelCard, constants
 
+from annotate.publish import Splits
+from annotate.publish import card as dataset_card
 from models.errors import UserError
-from models.predictor import load
+from models.predictor import PUBLISHED, load
+from models.records import Example
 from train import checksums
 from train.publish import main, publish
 from train.push import Push
@@ -77,6 +80,26 @@ def test_what_arrives_is_the_folder_with_copies_for_links_and_loads_by_its_name(
     assert done.returncode == 0, done.stderr
     (expected,) = load(published, device="cpu").predict([TEXT])
     assert json.loads(done.stdout) == expected.to_dict()
+
+
+def test_both_cards_pass_the_client_s_validator(hub, published):
+    """The hub's own rules are on the hub: the stand-in knows those that its documentation states."""
+    ModelCard.load(published / "README.md").validate()
+    ModelCard.load(PUBLISHED / "README.md").validate()
+    rows = {"train": [Example("a-1", TEXT, (), None, article="a", licence="CC-BY-SA-4.0", source="agency")]}
+    DatasetCard(dataset_card(Splits(rows, 0), name="toy", label_model="majority")).validate()
+    assert [path for _, path in hub.requests] == ["/api/validate-yaml"] * 3
+
+
+@pytest.mark.parametrize("fault", ["language: Persian", "license: ''", "model-index: [{name: tiny}]", "tags: [a", "license: 5"])
+def test_a_card_at_fault_does_not_pass_and_is_not_pushed(hub, published, tmp_path, fault, capsys):
+    folder = shutil.copytree(published, tmp_path / "tiny", symlinks=True)
+    text = f"---\n{fault}\n---\n# tiny\n"
+    (folder / "README.md").write_text(text, encoding="utf-8")
+    checksums.write(folder)
+    assert main([str(folder), "--push-to", "me/tiny"]) == 2
+    assert "README.md" in capsys.readouterr().err
+    assert hub.repositories["me/tiny"].commits == ["0" * 40]
 
 
 def test_a_second_push_leaves_nothing_of_an_older_layout(hub, published):

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import Dataset
 from transformers import Pipeline as _Pipeline
-from transformers import TextClassificationPipeline
+from transformers import TextClassificationPipeline, TokenClassificationPipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 
 from .config_spec import check_entry
 from .errors import UserError
+from .labels import CLAIMS
 from .modeling import CLAIM_DOOR, GozarehModel
 from .predictor import Predictor, as_article
 from .records import Article
@@ -26,7 +27,6 @@ if TYPE_CHECKING:  # of a local folder, transformers before 5.10 copies only the
     from .files import read_json  # noqa: F401
     from .folder import check_folder  # noqa: F401
     from .hub import download  # noqa: F401
-    from .labels import Schema  # noqa: F401
     from .numerals import value_of  # noqa: F401
     from .onnx_engine import GRAPH  # noqa: F401
     from .safetensors_header import shapes  # noqa: F401
@@ -108,12 +108,24 @@ class GuardedTextClassification(TextClassificationPipeline):
             raise UserError(f"{self.model.config.name_or_path}: its claim head is in its claim/; call {CLAIM_DOOR}")
 
 
+class GuardedTokenClassification(TokenClassificationPipeline):
+    """The stock pipeline, which does not open our ``claim/``: it would put the claim head over every token and say nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        labels = self.model.config.id2label or {}
+        if set(labels.values()) == set(CLAIMS):  # its config.json is a stock one: the labels alone tell that it is ours
+            raise UserError(f"{self.model.config.name_or_path}: holds the claim head, not the spans'; call {SPAN_DOOR}")
+
+
 def register() -> None:
     """Make ``pipeline("gozareh", FOLDER)`` known to transformers in this process; once is enough, again does nothing.
 
-    It also guards ``pipeline("text-classification", FOLDER)``, which is as before for every model that is not ours.
+    It also guards ``pipeline("text-classification", FOLDER)`` and ``pipeline("token-classification", FOLDER + "/claim")``. Both are as
+    before for every model that is not ours.
     """
     tasks = PIPELINE_REGISTRY.supported_tasks
     if TASK not in tasks:
         PIPELINE_REGISTRY.register_pipeline(TASK, GozarehPipeline, pt_model=GozarehModel, type="text")
         tasks["text-classification"]["impl"] = GuardedTextClassification
+        tasks["token-classification"]["impl"] = GuardedTokenClassification

@@ -87,12 +87,12 @@ def fold(text: str) -> Folded:
 # other sign; a joiner after the last letter is none of its word.
 _JOINERS = "\u200c\u200d\u00ad"
 _MARKS = "\u0300-\u036f\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
-_WORD = re.compile(rf"\d+(?:[.,٫٬/:]\d+)*|[^\W\d_](?:[^\W\d_]|[{_JOINERS}{_MARKS}]++(?=[^\W\d_])|[{_MARKS}]++)*|\S")
+WORD = re.compile(rf"\d+(?:[.,٫٬/:]\d+)*|[^\W\d_](?:[^\W\d_]|[{_JOINERS}{_MARKS}]++(?=[^\W\d_])|[{_MARKS}]++)*|\S")
 
 
 def words(text: str) -> list[Range]:
     """Ranges of a text's words: letters with their marks and ZWNJ («می‌شود» is one), digits («۲.۵» is one, «۴۰۰بسته» is two), signs."""
-    return [match.span() for match in _WORD.finditer(text)]
+    return [match.span() for match in WORD.finditer(text)]
 
 
 # Sentences. A line break ends one, unless the lines were wrapped; within a line a terminal mark does, unless it is part of a token such as
