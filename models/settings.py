@@ -67,9 +67,12 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class AugmentSettings:
-    """``copies`` noisy copies of each sentence; the others are probabilities, a sentence (spelling) or a mention (replacement)."""
+    """``copies`` noisy copies of each sentence, and ``rare_copies`` more of one that holds a span of the rarest type (class balance); the
+    others are probabilities, a sentence (spelling) or a mention (replacement).
+    """
 
     copies: int = 2
+    rare_copies: int = 0
     mention_replacement: float = 0.5
     lost_zwnj: float = 0.3
     spaced_zwnj: float = 0.1
@@ -77,7 +80,7 @@ class AugmentSettings:
     digit_script: float = 0.4
 
     def __post_init__(self) -> None:
-        _within(self, 0, 100, "copies")
+        _within(self, 0, 100, "copies", "rare_copies")
         _within(self, 0, 1, "mention_replacement", "lost_zwnj", "spaced_zwnj", "arabic_letters", "digit_script")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -49,23 +49,30 @@ def rewrite(example: Example, edits: Iterable[Edit]) -> Example:
 
 @dataclass(frozen=True)
 class Augmenter:
-    """Makes noisy copies; ``pool`` holds the mentions that may stand for one another, by label and by whether they are one word."""
+    """Makes noisy copies; ``pool`` holds the mentions that may stand for one another, by label and by whether they are one word, and
+    ``rarest`` is the label of the fewest mentions.
+    """
 
     settings: AugmentSettings
     pool: Mapping[tuple[str, bool], Sequence[str]]
+    rarest: str | None = None
 
     @classmethod
     def of(cls, settings: AugmentSettings, examples: Iterable[Example]) -> Augmenter:
         """An augmenter whose mentions are those of the examples that are trained on, each kept once."""
         pool: dict[tuple[str, bool], set[str]] = defaultdict(set)
+        counts: Counter[str] = Counter()
         for example in examples:
             for span in example.spans or ():
                 pool[_kind(span)].add(span.text)
-        return cls(settings, {kind: sorted(mentions) for kind, mentions in pool.items()})
+                counts[span.label] += 1
+        return cls(settings, {kind: sorted(mentions) for kind, mentions in pool.items()}, min(counts, key=counts.__getitem__, default=None))
 
     def copies(self, example: Example, rng: random.Random) -> list[Example]:
-        """``settings.copies`` noisy copies, ids numbered on from the example's."""
-        return [replace(self.noisy(example, rng), id=f"{example.id}~{i + 1}") for i in range(self.settings.copies)]
+        """``settings.copies`` noisy copies, ``rare_copies`` more where the rarest label is in it, ids numbered on from the example's."""
+        rare = any(span.label == self.rarest for span in example.spans or ())
+        count = self.settings.copies + (self.settings.rare_copies if rare else 0)
+        return [replace(self.noisy(example, rng), id=f"{example.id}~{i + 1}") for i in range(count)]
 
     def noisy(self, example: Example, rng: random.Random) -> Example:
         """One copy: mentions first, spelling after, so that replaced mentions get the noise of their sentence."""

@@ -71,8 +71,9 @@ def test_a_span_outside_the_sentence_is_refused(reviews):
         reviewed(WEAK, reviews(record(types=["PROGRAM"], entities=[entity])))
 
 
-def test_the_projects_own_reviews_can_be_read_and_hold_no_text():
-    path = Path("annotate/reviews.jsonl")
-    assert len(read_reviews([path])) > 2000
+@pytest.mark.parametrize(("name", "least"), [("reviews.jsonl", 2000), ("reviews-2.jsonl", 1800)])
+def test_the_projects_own_reviews_can_be_read_and_hold_no_text(name, least):
+    path = Path("annotate") / name
+    assert len(read_reviews([path])) > least
     keys = {key for line in path.read_text(encoding="utf-8").splitlines() for key in json.loads(line)}
     assert keys == {"sentence", "article", "claim", "types", "entities"}

@@ -83,3 +83,12 @@ def test_mentions_of_an_unsure_stretch_stay():
     example = Example("a-1", "۳ نفر", spans("۳ نفر", ("NUMBER", "۳")), None, unsure=((0, 1),))
     augmenter = Augmenter.of(AugmentSettings(mention_replacement=1, digit_script=0, arabic_letters=0), [EXAMPLE])
     assert all(augmenter.noisy(example, random.Random(i)).text == "۳ نفر" for i in range(20))
+
+
+def test_sentences_of_the_rarest_type_get_more_copies():
+    rare = Example("b-1", "طرح مهر", spans("طرح مهر", ("PROGRAM", "طرح مهر")), None)
+    augmenter = Augmenter.of(AugmentSettings(copies=1, rare_copies=2), [EXAMPLE, EXAMPLE, rare])
+    assert augmenter.rarest == "PROGRAM"
+    assert [copy.id for copy in augmenter.copies(rare, random.Random(1))] == ["b-1~1", "b-1~2", "b-1~3"]
+    assert len(augmenter.copies(EXAMPLE, random.Random(1))) == 1
+    assert Augmenter.of(AugmentSettings(rare_copies=2), []).rarest is None
