@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from .errors import UserError
 from .files import decode, field, parse_object
-from .predictor import as_article, split
+from .predictor import LONGEST, as_article, split
 from .records import Article
 
 LARGEST = 64 << 20  # bytes of a document: more than that are an archive in a single string
@@ -69,7 +69,8 @@ def _whole(text: str, id: str, where: str) -> Article:
     """A document, once it is known that all of it can be read. Raises UserError that says where it stands."""
     try:
         article = as_article(text, id)
-        split(article)
+        if len(text) > LONGEST:
+            split(article)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
     return article
