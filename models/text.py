@@ -113,7 +113,7 @@ def words(text: str) -> list[Range]:
 
 def first_word(text: str) -> str:
     """The word that a text begins with, or nothing."""
-    match = _WORD.match(text)
+    match = WORD.match(text)
     return match[0] if match else ""
 
 
