@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 GPU := $(shell [ "$${CUDA_VISIBLE_DEVICES-all}" = "" ] || [ "$${CUDA_VISIBLE_DEVICES-all}" = "-1" ] || nvidia-smi -L 2>/dev/null | grep -c GPU | grep -v '^0$$')
 CONFIG ?= configs/$(if $(GPU),parsbert,compact).yaml
 MODEL ?= models/published/compact
-VERSIONS ?= 5.0 5.10 5.23
+VERSIONS ?= 5.0 5.10 5.23 5.24
 NAME := $(basename $(notdir $(CONFIG)))
 RUN := runs/$(NAME)
 # the files that the run's articles are in, so that a new one is labelled too
@@ -67,7 +67,7 @@ release: ## train the published model anew: seeds and the licensed news in corpo
 	$(BIN)/python -m train.publish runs/compact-reviewed --to models/published/compact --onnx
 	$(BIN)/python -m train.publish --verify models/published/compact
 
-doors: $(VENV)/.installed ## every way to call a published folder, under VERSIONS="5.0 5.10 5.23" of transformers; DIR=FOLDER for another than a tiny one
+doors: $(VENV)/.installed ## every way to call a published folder, under VERSIONS="5.0 5.10 5.23 5.24" of transformers; DIR=FOLDER for another than a tiny one
 	$(BIN)/python tests/doors/doors.py $(DIR) --versions $(VERSIONS) --json .doors/table.json
 
 small: ## teach half of the published model's layers on the same text, after make release

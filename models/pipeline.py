@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import Dataset
@@ -13,8 +14,9 @@ from transformers import Pipeline as _Pipeline
 from transformers import TextClassificationPipeline, TokenClassificationPipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 
-from .config_spec import check_entry
-from .errors import UserError
+from .config_spec import AGAIN, check_entry
+from .errors import UserError, first_line
+from .folder import check_folder
 from .labels import CLAIMS
 from .modeling import CLAIM_DOOR, GozarehModel
 from .predictor import Predictor, as_article
@@ -25,7 +27,6 @@ if TYPE_CHECKING:  # of a local folder, transformers before 5.10 copies only the
     from .encoding import Encoding  # noqa: F401
     from .engines import open_model  # noqa: F401
     from .files import read_json  # noqa: F401
-    from .folder import check_folder  # noqa: F401
     from .hub import download  # noqa: F401
     from .numerals import value_of  # noqa: F401
     from .onnx_engine import GRAPH  # noqa: F401
@@ -99,6 +100,21 @@ class GozarehPipeline(Pipeline):  # type: ignore[misc] # the base is Any
         self.tokenizer.save_pretrained(save_directory)
 
 
+class CheckedModel(GozarehModel):
+    """Loads a GozarehModel as ``load`` does: a folder is checked as a whole first, and weights are safetensors alone."""
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """Raises UserError for whatever is not a whole model: after any other error transformers would try the stock class, and pickles."""
+        folder = Path(pretrained_model_name_or_path, kwargs.get("subfolder") or "")
+        if folder.is_dir():
+            check_folder(folder)
+        try:
+            return GozarehModel.from_pretrained(pretrained_model_name_or_path, *args, **kwargs | {"use_safetensors": True})
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UserError(f"{pretrained_model_name_or_path}: cannot be loaded: {first_line(error)}; {AGAIN}") from None
+
+
 class GuardedTextClassification(TextClassificationPipeline):
     """The stock pipeline, which opens no published folder of ours without ``/claim``: it would apply the span head and say nothing."""
 
@@ -126,6 +142,6 @@ def register() -> None:
     """
     tasks = PIPELINE_REGISTRY.supported_tasks
     if TASK not in tasks:
-        PIPELINE_REGISTRY.register_pipeline(TASK, GozarehPipeline, pt_model=GozarehModel, type="text")
+        PIPELINE_REGISTRY.register_pipeline(TASK, GozarehPipeline, pt_model=CheckedModel, type="text")
         tasks["text-classification"]["impl"] = GuardedTextClassification
         tasks["token-classification"]["impl"] = GuardedTokenClassification

@@ -155,7 +155,7 @@ def test_models_of_others_are_classified_as_ever(published, tmp_path):
 
 
 def test_the_one_pass_pipeline_on_the_claim_head_alone_is_refused(published):
-    with pytest.raises(gozareh.UserError, match=r"claim: its labels are no span tags; name the published folder itself"):
+    with pytest.raises(gozareh.UserError, match=r"claim: holds the claim head alone, .*; name the folder it is in, "):
         pipeline("gozareh", str(published / "claim"), device="cpu")
 
 

@@ -16,7 +16,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from transformers import pipeline
 
+import gozareh  # noqa: F401 - it registers the pipeline
 from models import folder as folder_module
 from models.config_spec import network_shapes
 from models.errors import UserError
@@ -361,6 +363,38 @@ def test_predict_says_so_in_one_line_and_exits_with_2(published, name, capfd):
     assert out == ""
     assert err.startswith("error: ")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a pickle",
+        "a link up and out",
+        "an index that climbs out",
+        "tensors that overlap",
+        "a layer more than the weights have",
+        "fewer claims than the head has",
+        "more pieces than rows",
+        "a newer format",
+    ],
+)
+def test_the_registered_pipeline_refuses_it_too(published, name):
+    """Transformers alone would take the stock class where ours fails, and pass over a pickle that it does not read."""
+    harm, message = HOSTILE[name]
+    harm(published)
+    with pytest.raises(UserError, match=message):
+        pipeline("gozareh", str(published), device="cpu")
+
+
+def test_nor_does_it_read_a_pickle_from_elsewhere(published, monkeypatch):
+    """A name on the hub is no folder that could be checked first."""
+    weights = {k: v for path in published.glob("*.safetensors") for k, v in load_file(path).items()}
+    for path in (*published.glob("*.safetensors"), published / "model.safetensors.index.json"):
+        path.unlink()
+    torch.save(weights, published / "pytorch_model.bin")
+    monkeypatch.setattr("models.pipeline.check_folder", lambda path: None)
+    with pytest.raises(UserError, match=r"cannot be loaded: .*model\.safetensors"):
+        pipeline("gozareh", str(published), device="cpu")
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "config.json"])
