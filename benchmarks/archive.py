@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/archive.json")
     options = parser.parse_args(argv)
     name = f"{'tiny' if options.tiny else options.model.resolve().name}, {options.documents:,} documents"
-    result: Figures = {"machine": machine(), "command": sys.argv, "shard size": options.shard_size}
+    result: Figures = {"machine": machine(), "command": sys.argv[1:] if argv is None else list(argv), "shard size": options.shard_size}
     with tempfile.TemporaryDirectory() as folder:
         for figures in stages(Path(folder), options):
             result |= figures

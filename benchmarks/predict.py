@@ -105,7 +105,7 @@ def measure(models: Sequence[Model], processors: set[int], rounds: int, gold: Se
             own["replayed"].ask("read", model.texts)
             for name in PRODUCTS:
                 own[name].ask("read", model.texts[:STOCK_SHARE])
-        turns = [turn(models, running) for _ in range(rounds)]
+        turns = [turn(models, running, f"processors: {len(processors)}, round {number} of {rounds}") for number in range(1, rounds + 1)]
         found: dict[str, Figures] = {}
         for model, own in zip(models, running, strict=True):
             found[model.name] = rows = {}
@@ -118,8 +118,8 @@ def measure(models: Sequence[Model], processors: set[int], rounds: int, gold: Se
     return found
 
 
-def turn(models: Sequence[Model], running: Sequence[Mapping[str, Process]]) -> dict[tuple[str, str], dict[str, float]]:
-    """One round's figures by model and contender."""
+def turn(models: Sequence[Model], running: Sequence[Mapping[str, Process]], label: str) -> dict[tuple[str, str], dict[str, float]]:
+    """One round's figures by model and contender, told on standard error, each after the round's name, as they come."""
     found: dict[tuple[str, str], dict[str, float]] = {}
     for model, own in zip(models, running, strict=True):
         peaks = {library: own[f"{library} products"].ask("gflops") for library in dict.fromkeys(PRODUCTS.values())}
@@ -138,6 +138,7 @@ def turn(models: Sequence[Model], running: Sequence[Mapping[str, Process]]) -> d
             if name == "onnx int8":
                 outside = own["replayed"].ask("timed", model.texts)
                 figures |= {"outside the engine, wall": outside[0] / wall, "outside the engine, processor": outside[1] / spent}
+            print(f"{label}: {model.name}, {name}: {figures['sentences/s']:.1f} sentences/s", file=sys.stderr, flush=True)
     return found
 
 

@@ -62,7 +62,10 @@ def test_a_quick_run_measures_all_contenders(folder, tmp_path, capsys):
     assert set(result["models"]["tiny"]["start"]) == {"stock", "torch", "onnx int8"}
     assert {"device", "flags", "versions", "commit"} <= set(result["machine"])
     assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-    assert "sentences/s" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "sentences/s" in told.out
+    lines = [line for line in told.err.splitlines() if "round 1 of 1: tiny, " in line]
+    assert [line.split(", ")[2].split(":")[0] for line in lines] == list(predict.PRODUCTS)
 
 
 @pytest.mark.parametrize("models", ["small", "tiny=elsewhere", "=elsewhere"])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from models.encoding import NO_WORD, best_path, decode, encode, tag
+from models.encoding import NO_WORD, best_path, decode, decode_all, encode, tag
 from models.labels import IGNORED, SPAN_TYPES, Schema
 from models.records import Span
 from models.text import words
@@ -135,3 +135,17 @@ def test_nothing_is_found_in_nothing():
     (encoding,) = encode(TOKENIZERS[0], [""], 24, 8)
     assert decode(encoding, [np.zeros((len(encoding.windows[0].input_ids), 9))], SCHEMA) == ()
     assert encode(TOKENIZERS[0], [], 24, 8) == []
+
+
+def test_sentences_decoded_together_are_decoded_as_each_alone():
+    texts = ["اب سش", "", "اب " * 60, "۱۲", "«»", "پگ شم " * 5]
+    encodings = encode(TOKENIZERS[0], texts, 24, 8)
+    dice = np.random.default_rng(13)
+    logits = [
+        [dice.normal(size=(len(window.input_ids), 9)) for window in encoding.windows] for encoding in encodings
+    ]  # many break the rule
+    found = decode_all(encodings, [row for rows in logits for row in rows], SCHEMA)
+    assert found == [decode(encoding, rows, SCHEMA) for encoding, rows in zip(encodings, logits, strict=True)]
+    assert found[1] == ()
+    assert any(found)
+    assert decode_all([], [], SCHEMA) == []

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.text import fold, fold_character, sentences, words
+from models.text import ZWNJ, first_word, fold, fold_character, fold_characters, sentences, words
 
 PERSIAN = st.text(st.sampled_from("ابپتسشعغفقکگلمنوهیيكةئ۰۲٤5 ۱.،؛:!؟?…/«»()\"'[]\n\r\t\u200c\u200f\u200e\u064bـ🔹a.Z@#\u00a0\ufdfc\ufef5"))
 TEXTS = PERSIAN | st.text()
@@ -30,6 +30,16 @@ def test_each_folded_character_comes_from_the_original_at_its_offset(text: str) 
     assert len(folded.text) == len(folded.offsets)
     assert list(folded.offsets) == sorted(folded.offsets)
     assert all(character in fold_character(text[offset]) for character, offset in zip(folded.text, folded.offsets, strict=True))
+
+
+@given(TEXTS)
+def test_characters_fold_in_place_as_each_alone_but_for_zwnj(text: str) -> None:
+    assert fold_characters(text) == "".join(c if c == ZWNJ else fold_character(c) for c in text)
+
+
+@given(TEXTS)
+def test_the_first_word_is_the_one_that_begins_a_text(text: str) -> None:
+    assert first_word(text) == next((text[:end] for start, end in words(text) if start == 0), "")
 
 
 @given(TEXTS)
