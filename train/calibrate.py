@@ -34,6 +34,6 @@ def calibrate(model: GozarehModel, predictor: Predictor, examples: Sequence[Exam
     scores = np.array([[claim.scores[label] for label in CLAIMS] for claim in claims if claim])
     found = temperature(scores, [CLAIMS.index(example.claim) for example in chosen if example.claim])
     with torch.no_grad():
-        for parameter in model.claim_classifier.parameters():
+        for parameter in model.claim_output.parameters():
             parameter.div_(found)
     return found

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase, Trainer, set_seed
 
+from models.architectures import architecture
 from models.encoders import Encoder
 from models.encoding import encode
 from models.errors import UserError
 from models.folder import check_folder
-from models.modeling import GozarehConfig, GozarehModel, JointOutput
+from models.modeling import GozarehModel, JointOutput
 from models.predictor import Predictor
 from models.settings import Settings
 from models.torch_engine import load_network
@@ -32,7 +33,6 @@ from .fit import Fit, as_stored, fingerprint, resumable, training_arguments
 
 log = logging.getLogger(__name__)
 
-_LAYERS = "bert.encoder.layer."
 SOFTNESS = 2.0  # the temperature at which tags are compared, so that the teacher's second thoughts count
 
 
@@ -61,16 +61,21 @@ def distil(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit
 
 def shallow(teacher: GozarehModel, layers: int) -> GozarehModel:
     """A network with the teacher's embeddings, heads and, of its layers, as many at even distances, the last among them; no dropout."""
-    config = GozarehConfig.from_dict(teacher.config.to_dict())
+    if "hidden_dropout_prob" not in (fields := teacher.config.to_dict()):
+        raise UserError(
+            f"distil: the layers of a {teacher.config.model_type} are not alike; take a teacher of BERT's, RoBERTa's or XLM-R's kind"
+        )
+    config = teacher.config_class.from_dict(fields)
     if not 0 < layers <= config.num_hidden_layers:
         raise UserError(f"distil.layers: {layers}, and the teacher has {config.num_hidden_layers}")
     config.num_hidden_layers, config.hidden_dropout_prob, config.attention_probs_dropout_prob = layers, 0.0, 0.0
-    student = GozarehModel(config)
+    student = type(teacher)(config)
+    stem = f"{architecture(config).layers}."
     weights = teacher.state_dict()
-    state = {name: tensor for name, tensor in weights.items() if not name.startswith(_LAYERS)}
+    state = {name: tensor for name, tensor in weights.items() if not name.startswith(stem)}
     for new, old in enumerate(standing_in(layers, teacher.config.num_hidden_layers)):
-        layer = f"{_LAYERS}{old}."
-        state |= {f"{_LAYERS}{new}." + name.removeprefix(layer): weights[name] for name in weights if name.startswith(layer)}
+        layer = f"{stem}{old}."
+        state |= {f"{stem}{new}." + name.removeprefix(layer): weights[name] for name in weights if name.startswith(layer)}
     student.load_state_dict(state)
     return student
 

@@ -106,7 +106,7 @@ def gathered(model: GozarehModel) -> GozarehModel:
     state = model.state_dict()
     if not any(isinstance(value, DTensor) for value in state.values()):
         return model
-    whole = GozarehModel(model.config)
+    whole = type(model)(model.config)
     whole.load_state_dict({name: value.full_tensor() if isinstance(value, DTensor) else value for name, value in state.items()})
     return whole
 

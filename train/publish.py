@@ -1,10 +1,10 @@
 """The published folder: one encoder with two heads that stock transformers pipelines load without our code, and a card from the run.
 
-    config.json                     stock BertForTokenClassification; ``auto_map`` leads to the joint class
+    config.json                     stock BertForTokenClassification, or another kind's; ``auto_map`` leads to the joint class
     model.safetensors.index.json    -> encoder.safetensors, span_head.safetensors, claim_head.safetensors (16-bit floats)
     tokenizer files, README.md, the Python files that the joint class and the pipeline need
     SHA256SUMS                      checksums of all the rest (see ``checksums``)
-    claim/                          stock BertForSequenceClassification: its head, tokenizer files, a link to the same encoder
+    claim/                          stock BertForSequenceClassification or its like: its head, tokenizer files, a link to the same encoder
 
 The link is relative and stays inside the folder. An index may also name "../encoder.safetensors" on a disk, but not on the hub, where a
 link becomes a real file.
@@ -32,11 +32,12 @@ from typing import Any
 import torch
 from safetensors.torch import save
 from torch import Tensor
-from transformers import AutoTokenizer, BertConfig, PreTrainedModel, PreTrainedTokenizerBase, pipeline
+from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, pipeline
 from transformers.utils.logging import get_verbosity, set_verbosity
 
 import models
 from models import files
+from models.architectures import architecture
 from models.config_spec import FORMAT
 from models.encoding import Ids, encode
 from models.errors import ArgumentParser, UserError, command
@@ -84,7 +85,7 @@ def publish(
     seconds. Raises UserError for a report that lacks a field, for a folder that holds something
     else, and for weights that 16 bits cannot hold.
     """
-    text = card(report, model.schema, model.config.max_position_embeddings, graph=export is not None)
+    text = card(report, model.schema, architecture(model.config).positions(model.config.to_dict()), graph=export is not None)
     with files.write_folder(folder, check_place) as new:
         write(model, tokenizer, new, report["settings"]["predict"])
         (new / "README.md").write_text(text, encoding="utf-8")
@@ -114,14 +115,15 @@ def write(model: GozarehModel, tokenizer: PreTrainedTokenizerBase, folder: Path,
     weights = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in model.state_dict().items()}
     if lost := [name for name, tensor in weights.items() if not tensor.isfinite().all()]:
         raise UserError(f"{folder.name}: 16 bits cannot hold {lost[0]}; train with smaller steps")
-    encoder = {name: tensor for name, tensor in weights.items() if name.startswith("bert.")}
-    claim_head = {name: tensor for name, tensor in weights.items() if name.startswith("claim_classifier.")}
-    span_head = {name: tensor for name, tensor in weights.items() if name.startswith("classifier.")}
+    prefix = f"{architecture(config).prefix}."
+    encoder = {name: tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    claim_head = {name: tensor for name, tensor in weights.items() if name.startswith("claim_")}
+    span_head = {name: tensor for name, tensor in weights.items() if name not in encoder and name not in claim_head}
     tokenizer = _at_rest(tokenizer, reading["window"])
 
     parts = {ENCODER: encoder, SPAN_HEAD: span_head} | ({CLAIM_HEAD: claim_head} if claim_head else {})
     _write_weights(folder, parts)
-    _write_json(folder / "config.json", _joint_config(config, schema, reading))
+    _write_json(folder / "config.json", _joint_config(model, reading))
     tokenizer.save_pretrained(folder)
     for source in code_files():
         shutil.copyfile(source, folder / source.name)
@@ -159,32 +161,32 @@ def _write_weights(folder: Path, parts: Mapping[str, Mapping[str, Tensor]]) -> N
     _write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": size}, "weight_map": weight_map})
 
 
-def _joint_config(config: BertConfig, schema: Schema, reading: Mapping[str, Any]) -> dict[str, Any]:
+def _joint_config(model: GozarehModel, reading: Mapping[str, Any]) -> dict[str, Any]:
     """Said outright, because ``save_pretrained`` would name the joint class, which stock transformers does not know.
 
     The task "gozareh" is named by ``GozarehConfig``, seen with trust_remote_code=True alone: an entry ``custom_pipelines`` here would
     go before the pipeline that ``import gozareh`` registers and ask for trust every time.
     """
     return (
-        config.to_diff_dict()
-        | schema.to_config()
+        model.config.to_diff_dict()
+        | model.schema.to_config()
         | {
-            "architectures": ["BertForTokenClassification"],
+            "architectures": [architecture(model.config).spans],
             "dtype": "float32",  # of the network; the files hold 16 bits
             "gozareh": {"format": FORMAT} | dict(reading),
             "auto_map": {
-                "AutoConfig": "modeling.GozarehConfig",
-                "AutoModel": "modeling.GozarehModel",
+                "AutoConfig": f"modeling.{model.config_class.__name__}",
+                "AutoModel": f"modeling.{type(model).__name__}",
                 "AutoModelForSequenceClassification": "modeling.ClaimsElsewhere",
             },
         }
     )
 
 
-def _claim_config(config: BertConfig, schema: Schema) -> dict[str, Any]:
+def _claim_config(config: PreTrainedConfig, schema: Schema) -> dict[str, Any]:
     ours = {"gozareh", "claim_id2label", "auto_map"}
     return {name: value for name, value in config.to_diff_dict().items() if name not in ours} | {
-        "architectures": ["BertForSequenceClassification"],
+        "architectures": [architecture(config).claims],
         "dtype": "float32",
         "id2label": dict(enumerate(schema.claims)),
         "label2id": {claim: i for i, claim in enumerate(schema.claims)},

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from models.architectures import architecture
 from models.encoders import Encoder, load_tokenizer
 from models.errors import UserError
 from models.folder import check_folder
@@ -86,9 +87,10 @@ def upper_layers_alone(model: GozarehModel, layers: int) -> GozarehModel:
     below = model.config.num_hidden_layers - layers
     if below < 0:
         raise UserError(f"review.layers: {layers}, and the network has {model.config.num_hidden_layers}")
-    model.bert.embeddings.requires_grad_(requires_grad=False)
-    for layer in model.bert.encoder.layer[:below]:
-        layer.requires_grad_(requires_grad=False)
+    kind = architecture(model.config)
+    model.get_submodule(f"{kind.prefix}.embeddings").requires_grad_(requires_grad=False)
+    for number in range(below):
+        model.get_submodule(f"{kind.layers}.{number}").requires_grad_(requires_grad=False)
     return model
 
 

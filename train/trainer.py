@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from models.architectures import architecture
 from models.errors import UserError
 from models.modeling import GozarehModel
 from models.settings import TrainSettings
@@ -45,11 +46,16 @@ class JointTrainer(Trainer):
         super().__init__(model, train_dataset=rows, eval_dataset=rows, **kwargs)  # the latter unused: the Trainer asks for one all the same
         self.network, self.rows, self.settings, self.read_held_out = model, rows, settings, read_held_out
         self.budget = settings.tokens
-        self.packing = settings.packing and can_pack(self.args.device, self.args.bf16)
+        config = model.config
+        self.first_position = (config.pad_token_id or 0) + 1 if architecture(config).after_padding else 0
+        self.packing = settings.packing and can_pack(self.args.device, self.args.bf16, config.model_type)
         self.sharded = self.accelerator.distributed_type == DistributedType.FSDP
         self.unread: list[tuple[int, Tensor, list[str]]] = []  # step, loss and sentences of passes whose loss nobody has looked at
         if settings.packing and not self.packing:
-            log.info("padded batches: without padding needs bfloat16, a GPU of the Ampere generation or newer, and torch 2.10 or newer")
+            log.info(
+                "padded batches: without padding needs bfloat16, a GPU of the Ampere generation or newer, and torch 2.10 or newer; "
+                "a ModernBERT also transformers 5.23"
+            )
         if len(rows) // len(self._steps()) < self.args.world_size:
             raise UserError(f"train.batch_size: {settings.batch_size} sentences a step are too few for {self.args.world_size} processes")
 
@@ -117,7 +123,7 @@ class JointTrainer(Trainer):
 
     def batch(self, rows: Sequence[Row]) -> Batch:
         """The tensors of a pass, on the device: copied from pinned memory while the pass before is computed."""
-        made = packed(rows) if self.packing else padded(rows, self.network.config.pad_token_id)
+        made = packed(rows, self.first_position) if self.packing else padded(rows, self.network.config.pad_token_id)
         pin = self.args.device.type == "cuda"
         return {
             name: (value.pin_memory() if pin else value).to(self.args.device, non_blocking=True) if isinstance(value, Tensor) else value
@@ -183,17 +189,18 @@ def parameter_groups(model: Any, train: TrainSettings) -> list[dict[str, Any]]:
     """AdamW's groups: heads and pooler at the head rate; each encoder layer ``layer_decay`` times the rate of the one above it, the
     embeddings lowest; no weight decay on biases and norms (ULMFiT's discriminative rates, Howard and Ruder 2018).
     """
-    layers = model.config.num_hidden_layers
+    kind, layers = architecture(model.config), model.config.num_hidden_layers
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        if name.startswith(("classifier", "claim_classifier", "bert.pooler")):
-            rate = train.head_learning_rate
-        elif name.startswith("bert.encoder.layer."):
-            rate = train.learning_rate * train.layer_decay ** (layers - 1 - int(name.split(".")[3]))
-        else:
-            rate = train.learning_rate * train.layer_decay**layers
+        below = 0  # the highest layer, or a norm after it
+        if name.startswith(f"{kind.layers}."):
+            below = layers - 1 - int(name.removeprefix(f"{kind.layers}.").partition(".")[0])
+        elif name.startswith(f"{kind.prefix}.embeddings."):
+            below = layers
+        of_head = not name.startswith(f"{kind.prefix}.") or name.startswith(f"{kind.prefix}.pooler.")
+        rate = train.head_learning_rate if of_head else train.learning_rate * train.layer_decay**below
         decay = train.weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]

@@ -455,7 +455,10 @@ def _pickle(folder: Path) -> None:
         (_remove("vocab.txt"), "no tokenizer in it"),
         (_write("config.json", b"{"), "config.json, line 1: not valid JSON"),
         (_write("config.json", b"[]"), "a JSON list, not an object"),
-        (_configure(model_type="gpt2"), "field 'model_type': 'gpt2', and only a 'bert' encoder will do"),
+        (
+            _configure(model_type="gpt2"),
+            "'gpt2', and only an encoder of the kinds bert, roberta, xlm-roberta, modernbert will do",
+        ),
         (_configure(hidden_size="x"), "expected int, got str"),
         (_configure(num_attention_heads=3), "not a multiple of the number of attention heads"),
         (_configure(num_hidden_layers=2), "lack 16 of the encoder's tensors"),

@@ -20,7 +20,7 @@ from transformers import pipeline
 
 import gozareh  # noqa: F401 - it registers the pipeline
 from models import folder as folder_module
-from models.config_spec import network_shapes
+from models.architectures import architecture
 from models.errors import UserError
 from models.folder import check_folder
 from models.predict import main
@@ -208,7 +208,7 @@ def test_the_check_needs_no_torch():
 
 def test_the_shapes_that_are_expected_are_the_networks(tiny_model):
     built = {name: tuple(tensor.shape) for name, tensor in tiny_model.state_dict().items()}
-    assert network_shapes(tiny_model.config.to_dict(), pooled=True, classifier=9, claim_classifier=3) == built
+    assert architecture(tiny_model.config).network(tiny_model.config.to_dict(), 9, 3) == built
 
 
 # --- what must not ---

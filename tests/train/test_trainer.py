@@ -134,6 +134,18 @@ def test_a_log_that_is_not_installed(run, encoder, tmp_path):
         fitted(run, encoder, tmp_path, report_to=("tensorbord",))
 
 
+def test_a_tensorboard_gets_each_loss(run, encoder, tmp_path, monkeypatch):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
+    losses, _ = fitted(run, encoder, tmp_path / "c", report_to=("tensorboard",))
+    (events,) = tmp_path.rglob("events.out.tfevents.*")
+    assert events.is_relative_to(tmp_path / "c")  # with the checkpoints
+    log = accumulator.EventAccumulator(str(events.parent))
+    log.Reload()
+    assert [scalar.value for scalar in log.Scalars("train/loss")] == pytest.approx(losses, rel=1e-3)
+    assert log.Scalars("eval/span_f1")
+
+
 def test_deterministic_mode_is_torchs(run, encoder, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr("transformers.trainer.enable_full_determinism", asked.append)
