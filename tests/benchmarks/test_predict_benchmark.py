@@ -16,7 +16,7 @@ from train.publish import write
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-from benchmarks import predict
+from benchmarks import predict, subjects
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +31,23 @@ def folder(tiny_encoder, tiny_tokenizer, tmp_path_factory):
 
 
 def test_the_archive_is_of_distinct_sentences_as_long_as_the_seeds():
-    found = predict.archive(1000)
-    assert found == predict.archive(1000)
+    found = subjects.archive(1000)
+    assert found == subjects.archive(1000)
     assert len(set(found)) == 1000
     assert all(sentences(text, ((0, len(text)),)) == [(0, len(text))] for text in found)
-    ours, seeds = (statistics.fmean(len(text.split()) for text in texts) for texts in (found, predict.seed_sentences()))
+    ours, seeds = (statistics.fmean(len(text.split()) for text in texts) for texts in (found, subjects.seed_sentences()))
     assert ours == pytest.approx(seeds, rel=0.1)
 
 
 def test_stock_reads_an_eighth_of_the_same_lengths(folder):
-    model = predict.Model("tiny", folder, folder, folder, predict.archive(400))
+    model = subjects.Model("tiny", folder, folder, folder, subjects.archive(400))
     read = model.read_by("stock")
     assert len(read) == 50
     assert statistics.fmean(model.lengths[i] for i in read) == pytest.approx(statistics.fmean(model.lengths), rel=0.05)
 
 
 def test_operations_are_two_a_weight_and_token_and_those_of_attention(folder):
-    model = predict.Model("tiny", folder, folder, folder, [])  # one layer, 16 wide, 32 within
+    model = subjects.Model("tiny", folder, folder, folder, [])  # one layer, 16 wide, 32 within
     assert model.gflop(10) == pytest.approx((2 * 10 * (4 * 16 * 16 + 2 * 16 * 32) + 2 * 2 * 10 * 10 * 16) / 1e9)
 
 
