@@ -7,29 +7,13 @@ from dataclasses import dataclass
 from reprlib import repr as short
 from typing import Any
 
+from .architectures import ARCHITECTURES, GLOBAL, KINDS, LOCAL, Architecture
 from .errors import UserError
 from .labels import Schema
 
 FORMAT = 1  # of the folder's layout
 AGAIN = "publish or fetch the model again"
-JOINT = ("BertForTokenClassification", "GozarehModel")  # what a published config.json and a saved network's call it
-CLAIM = ("BertForSequenceClassification",)
-Shapes = dict[str, tuple[int, ...]]
-
-_SIZES = {  # BERT's own, where config.json says nothing, and far beyond any BERT: nothing is built of sizes over these
-    "vocab_size": (30_522, 10_000_000),
-    "hidden_size": (768, 16_384),
-    "num_hidden_layers": (12, 256),
-    "num_attention_heads": (12, 1_024),
-    "intermediate_size": (3_072, 131_072),
-    "max_position_embeddings": (512, 1_000_000),
-    "type_vocab_size": (2, 1_000),
-}
 _ACTIVATIONS = ("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "silu", "swish", "tanh")
-_FRACTIONS = ("layer_norm_eps", "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "initializer_range")
-_IDS = ("pad_token_id", "bos_token_id", "eos_token_id")
-_OTHERS = ("hidden_act", "architectures", "gozareh", "id2label", "label2id", "claim_id2label")
-READ = frozenset((*_SIZES, *_FRACTIONS, *_IDS, *_OTHERS))  # other fields may name code, kernels or files: they are passed over
 
 
 @dataclass(frozen=True)
@@ -41,8 +25,8 @@ class FolderReading:
     claim_threshold: float
 
 
-def check_entry(entry: object, positions: int, where: str) -> FolderReading:
-    """The entry ``gozareh`` of a configuration. Raises UserError for a newer format than this code knows, or a missing or wrong field."""
+def check_format(entry: object, where: str) -> dict[str, Any]:
+    """The entry ``gozareh`` of a configuration. Raises UserError for none, or a newer format than this code knows."""
     if not isinstance(entry, dict):
         raise UserError(f"{where}: no entry 'gozareh'; {AGAIN}")
     version = entry.get("format")
@@ -53,6 +37,12 @@ def check_entry(entry: object, positions: int, where: str) -> FolderReading:
         )
     if type(version) is not int or version != FORMAT:
         raise UserError(f"{where}, field 'gozareh.format': {short(version)} is no format, and this version reads {FORMAT}; {AGAIN}")
+    return entry
+
+
+def check_entry(entry: object, positions: int, where: str) -> FolderReading:
+    """What the entry ``gozareh`` of a configuration says. Raises UserError for a newer format, or a missing or wrong field."""
+    entry = check_format(entry, where)
     for field, kinds in (("window", (int,)), ("overlap", (int,)), ("claim_threshold", (int, float))):
         if type(entry.get(field)) not in kinds:
             raise UserError(f"{where}, field 'gozareh.{field}': {short(entry.get(field))} is no number; {AGAIN}")
@@ -60,7 +50,7 @@ def check_entry(entry: object, positions: int, where: str) -> FolderReading:
     if not 0 <= reading.overlap <= reading.window - 4 <= positions - 4:
         raise UserError(
             f"{where}, field 'gozareh.window': windows of {short(reading.window)} tokens that share {short(reading.overlap)} do not fit "
-            f"an encoder of {positions}; {AGAIN}"
+            f"an encoder of {short(positions)}; {AGAIN}"
         )
     if not 0 <= reading.claim_threshold <= 1:
         raise UserError(f"{where}, field 'gozareh.claim_threshold': {short(reading.claim_threshold)} is no probability; {AGAIN}")
@@ -97,71 +87,71 @@ def check_counts(record: Mapping[str, Any], labels: tuple[str, ...], where: str)
         raise UserError(f"{where}, field 'num_labels': {short(record['num_labels'])} for the {len(labels)} of 'id2label'; {AGAIN}")
 
 
-def check_network(record: Mapping[str, Any], where: str, architectures: tuple[str, ...]) -> None:
-    """Raise UserError for what is no BERT of possible size."""
-    kind, named = record.get("model_type"), record.get("architectures")
-    if kind != "bert":
-        raise UserError(f"{where}, field 'model_type': {short(kind)}, and only 'bert' is read; {AGAIN}")
+def architecture_of(record: Mapping[str, Any], where: str) -> Architecture:
+    """The kind of encoder. Raises UserError for one that is not read."""
+    kind = record.get("model_type")
+    if not (isinstance(kind, str) and kind in ARCHITECTURES):
+        raise UserError(f"{where}, field 'model_type': {short(kind)}, and only {KINDS} are read; {AGAIN}")
+    return ARCHITECTURES[kind]
+
+
+def check_network(record: Mapping[str, Any], where: str, *architectures: str) -> None:
+    """Raise UserError for what is no encoder of possible size, or under none of these names."""
+    kind, named = architecture_of(record, where), record.get("architectures")
     if named is not None and not (isinstance(named, list) and len(named) == 1 and named[0] in architectures):
         raise UserError(f"{where}, field 'architectures': {short(named)}, and only {architectures[0]} is read; {AGAIN}")
     for field in ("is_decoder", "add_cross_attention"):
         if record.get(field):
             raise UserError(f"{where}, field '{field}': {short(record[field])}, and only an encoder is read; {AGAIN}")
-    if (name := record.get("hidden_act", "gelu")) not in _ACTIVATIONS:
-        raise UserError(f"{where}, field 'hidden_act': no activation {short(name)}; {AGAIN}")
-    _check_numbers(record, where)
+    for field, usual in kind.activations.items():
+        if (name := record.get(field, usual)) not in _ACTIVATIONS:
+            raise UserError(f"{where}, field '{field}': no activation {short(name)}; {AGAIN}")
+    _check_numbers(kind, record, where)
+    if "layer_types" in kind.others:
+        _check_modernbert(record, size_of(kind, record, "num_hidden_layers", where), where)
 
 
-def _check_numbers(record: Mapping[str, Any], where: str) -> None:
-    """Raise UserError for a number that no BERT has."""
-    sizes = {field: size_of(record, field, where) for field in _SIZES}
+def _check_numbers(kind: Architecture, record: Mapping[str, Any], where: str) -> None:
+    """Raise UserError for a number that no encoder of the kind has."""
+    sizes = {field: size_of(kind, record, field, where) for field in kind.sizes}
     if sizes["hidden_size"] % sizes["num_attention_heads"]:
         raise UserError(f"{where}, field 'num_attention_heads': {sizes['num_attention_heads']} do not divide 'hidden_size'; {AGAIN}")
-    for field in _FRACTIONS:
+    for field in kind.fractions:
         value = record.get(field)
         if value is not None and not (type(value) in (int, float) and 0 <= value <= 1):
             raise UserError(f"{where}, field '{field}': {short(value)} is not between 0 and 1; {AGAIN}")
-    for field in _IDS:
-        value = record.get(field)
+    for field in kind.switches:
+        if type(value := record.get(field, False)) is not bool:
+            raise UserError(f"{where}, field '{field}': {short(value)} is neither true nor false; {AGAIN}")
+    for field, usual in kind.ids.items():
+        value = record.get(field, usual)
         if value is not None and not (type(value) is int and 0 <= value < sizes["vocab_size"]):
             raise UserError(f"{where}, field '{field}': {short(value)} is not the id of an embedding; {AGAIN}")
+    if kind.after_padding and record.get("pad_token_id", 0) is None:
+        raise UserError(f"{where}, field 'pad_token_id': none, and positions are counted from it; {AGAIN}")
 
 
-def size_of(record: Mapping[str, Any], field: str, where: str) -> int:
+def _check_modernbert(record: Mapping[str, Any], layers: int, where: str) -> None:
+    """Raise UserError for a ModernBERT whose layers are of no known type, or whose claim head reads something else than the first token."""
+    types, rope = record.get("layer_types"), record.get("rope_parameters")
+    if types is not None and not (isinstance(types, list) and len(types) == layers and all(kind in (LOCAL, GLOBAL) for kind in types)):
+        raise UserError(f"{where}, field 'layer_types': {short(types)}, not {LOCAL} or {GLOBAL} for each of {layers} layers; {AGAIN}")
+    if rope is not None and not (isinstance(rope, dict) and all(map(_is_rope, rope, rope.values()))):
+        raise UserError(f"{where}, field 'rope_parameters': {short(rope)}, not a plain rotation for each type of layer; {AGAIN}")
+    if record.get("classifier_pooling", "cls") != "cls":
+        raise UserError(f"{where}, field 'classifier_pooling': {short(record['classifier_pooling'])}, and only 'cls' is read; {AGAIN}")
+
+
+def _is_rope(name: str, value: object) -> bool:
+    if name not in (LOCAL, GLOBAL) or not isinstance(value, dict) or not value.keys() <= {"rope_type", "rope_theta"}:
+        return False
+    theta = value.get("rope_theta", 1.0)
+    return value.get("rope_type", "default") == "default" and type(theta) in (int, float) and 1 <= theta <= 1e12
+
+
+def size_of(kind: Architecture, record: Mapping[str, Any], field: str, where: str) -> int:
     """A size of the network. Raises UserError for one that is no number or is absurd."""
-    usual, largest = _SIZES[field]
-    size = record.get(field, usual)
+    largest, size = kind.sizes[field][1], kind.size(record, field)
     if type(size) is not int or not 1 <= size <= largest:
         raise UserError(f"{where}, field '{field}': {short(size)} is not between 1 and {largest}; {AGAIN}")
     return size
-
-
-def network_shapes(config: Mapping[str, Any], *, pooled: bool, **heads: int) -> Shapes:
-    """The tensors of a BERT of these sizes, by name: those of ``BertModel`` under ``bert.``, and linear heads of so many outputs each."""
-    words, width, layers, _, inner, positions, types = (config.get(field, usual) for field, (usual, _) in _SIZES.items())
-    embeddings = "bert.embeddings."
-    shapes = {
-        f"{embeddings}word_embeddings.weight": (words, width),
-        f"{embeddings}position_embeddings.weight": (positions, width),
-        f"{embeddings}token_type_embeddings.weight": (types, width),
-    } | _norm(f"{embeddings}LayerNorm", width)
-    for i in range(layers):
-        layer = f"bert.encoder.layer.{i}."
-        for part in ("query", "key", "value"):
-            shapes |= _linear(f"{layer}attention.self.{part}", width, width)
-        shapes |= _linear(f"{layer}attention.output.dense", width, width) | _norm(f"{layer}attention.output.LayerNorm", width)
-        shapes |= _linear(f"{layer}intermediate.dense", inner, width)
-        shapes |= _linear(f"{layer}output.dense", width, inner) | _norm(f"{layer}output.LayerNorm", width)
-    if pooled:
-        shapes |= _linear("bert.pooler.dense", width, width)
-    for name, outputs in heads.items():
-        shapes |= _linear(name, outputs, width) if outputs else {}
-    return shapes
-
-
-def _linear(name: str, outputs: int, inputs: int) -> Shapes:
-    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
-
-
-def _norm(name: str, width: int) -> Shapes:
-    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}

@@ -123,53 +123,79 @@ def _continues(word_of: Ids) -> Bools:
 
 
 def decode(encoding: Encoding, logits: Sequence[Floats], schema: Schema) -> tuple[Span, ...]:
-    """Spans of a sentence from each window's tag logits, (tokens, tags), by the best BIO-valid path over whole words.
+    """Spans of one sentence, as ``decode_all`` finds them."""
+    return decode_all([encoding], logits, schema)[0]
+
+
+def decode_all(encodings: Sequence[Encoding], logits: Sequence[Floats], schema: Schema) -> list[tuple[Span, ...]]:
+    """Spans of each sentence from each window's tag logits, (tokens, tags), by the best BIO-valid path over whole words.
 
     A word's log-probabilities are the mean of its tokens', a first token's B standing beside its others' I. Where windows overlap, a word
-    is read in the one that shows most of its context. A span's score is the mean probability of its words' tags.
+    is read in the one that shows most of its context. A span's score is the mean probability of its words' tags. The sentences' arrays
+    lie end to end, so that what numpy takes to begin is paid once for all of them.
     """
-    seen, scores = word_scores(encoding, logits, schema)
-    if not len(seen):
-        return ()
-    path = best_path(scores)
-    probabilities = np.exp(scores[np.arange(len(path)), path])
-    spans = []
+    seen, scores = word_scores(encodings, logits, schema)
+    before = first_words(encodings)
+    sentence = np.searchsorted(before, seen, side="right") - 1
+    path = _best_paths(scores, sentence)
+    probabilities: list[float] = np.exp(scores[np.arange(len(path)), path]).tolist()
+    found: list[list[Span]] = [[] for _ in encodings]
+    tags, numbers, words_ = path.tolist(), sentence.tolist(), (seen - before[sentence]).tolist()
     for begin, end in _runs(path):
-        start, stop = encoding.words[seen[begin]][0], encoding.words[seen[end - 1]][1]
-        label = schema.type_of(int(path[begin]))
+        encoding, label = encodings[numbers[begin]], schema.type_of(tags[begin])
         assert label is not None
-        spans.append(Span(label, start, stop, encoding.text[start:stop], float(probabilities[begin:end].mean())))
-    return tuple(spans)
+        start, stop = encoding.words[words_[begin]][0], encoding.words[words_[end - 1]][1]
+        found[numbers[begin]].append(Span(label, start, stop, encoding.text[start:stop], sum(probabilities[begin:end]) / (end - begin)))
+    return list(map(tuple, found))
 
 
-def word_scores(encoding: Encoding, logits: Sequence[Floats], schema: Schema) -> tuple[Ids, Floats]:
-    """Indices of the words that have tokens, (n,), and their normalised tag log-probabilities, (n, tags)."""
+def first_words(encodings: Sequence[Encoding]) -> Ids:
+    """Of each encoding, how many words those before it have: the number of its first, counted through all of them."""
+    counts = np.array([len(encoding.words) for encoding in encodings], dtype=np.int64)
+    return np.cumsum(counts) - counts
+
+
+def word_scores(encodings: Sequence[Encoding], logits: Sequence[Floats], schema: Schema) -> tuple[Ids, Floats]:
+    """Numbers of the words that have tokens, (n,), see ``first_words``, and their normalised tag log-probabilities, (n, tags)."""
     inside = np.array([schema.inside(label) if label else 0 for label in map(schema.type_of, range(len(schema.tags)))])
-    scores = np.zeros((len(encoding.words), len(schema.tags)))
-    context = np.full(len(encoding.words), -1)
-    for window, window_logits in zip(encoding.windows, logits, strict=True):
-        real = np.flatnonzero(window.word_of != NO_WORD)
-        if not len(real):
-            continue
-        log_probs = _log_softmax(np.asarray(window_logits, dtype=np.float64)[: len(window.word_of)])
-        read_as = np.where(_continues(window.word_of)[:, None], log_probs[:, inside], log_probs)[real]
-        of = window.word_of[real]  # in the order of the words
-        first = np.concatenate([[0], np.flatnonzero(of[1:] != of[:-1]) + 1])
-        index, count = of[first], np.diff(first, append=len(of))
-        sums = np.add.reduceat(read_as, first)
-        room = np.minimum(real[first], len(window.word_of) - 1 - real[first + count - 1])  # tokens to the nearer edge
-        better = room > context[index]
-        scores[index[better]] = (sums / count[:, None])[better]
-        context[index[better]] = room[better]
-    seen = np.flatnonzero(context >= 0)
-    return seen, _log_softmax(scores[seen])
+    windows = [
+        (window.word_of, first) for encoding, first in zip(encodings, first_words(encodings), strict=True) for window in encoding.windows
+    ]
+    sizes = np.array([len(word_of) for word_of, _ in windows], dtype=np.int64)
+    word_of = np.concatenate([np.zeros(0, dtype=np.int64), *(word_of for word_of, _ in windows)])
+    window_of = np.repeat(np.arange(len(windows)), sizes)
+    place = np.arange(len(word_of)) - (np.cumsum(sizes) - sizes)[window_of]  # in its window
+    real = np.flatnonzero(word_of != NO_WORD)
+    if not len(real):
+        return real, np.zeros((0, len(schema.tags)))
+    log_probs = _log_softmax(np.concatenate([row[:size] for row, size in zip(logits, sizes, strict=True)], dtype=np.float64))
+    continues = _continues(word_of) & (place > 0)
+    read_as = np.where(continues[:, None], log_probs[:, inside], log_probs)[real]
+    word = (word_of + np.array([first for _, first in windows])[window_of])[real]  # in the order of the windows
+    first = np.flatnonzero(np.diff(word, prepend=-1) | np.diff(window_of[real], prepend=-1))  # tokens that a word begins with in a window
+    count = np.diff(first, append=len(word))
+    mean = np.add.reduceat(read_as, first) / count[:, None]
+    last = real[first + count - 1]
+    room = np.minimum(place[real[first]], sizes[window_of[last]] - 1 - place[last])  # tokens to the nearer edge
+    order = np.lexsort((-room, word[first]))
+    seen, best = np.unique(word[first][order], return_index=True)
+    return seen, _log_softmax(mean[order[best]])
+
+
+def _best_paths(scores: Floats, sentence: Ids) -> Ids:
+    """``best_path`` of each sentence; ``sentence``, in order, has its number for each word."""
+    path: Ids = scores.argmax(axis=1)  # the unconstrained best is the constrained best where it keeps the rule, as it nearly always does
+    before = np.where(np.diff(sentence, prepend=-1), 0, np.roll(path, 1))
+    wrong = _is_inside(path) & (before != path) & (before != path - 1)
+    for number in np.unique(sentence[wrong]):
+        begin, end = np.searchsorted(sentence, (number, number + 1))
+        path[begin:end] = best_path(scores[begin:end])
+    return path
 
 
 def best_path(scores: Floats) -> Ids:
     """The tag ids, (n,), of the highest-scoring path through (n, tags) log-probabilities in which each I-X follows B-X or I-X (Viterbi)."""
-    path: Ids = scores.argmax(axis=1)
-    if _valid(path):  # the unconstrained best is the constrained best where it keeps the rule, as it nearly always does
-        return path
+    path: Ids = np.zeros(len(scores), dtype=np.int64)
     allowed = np.where(_allowed(scores.shape[1]), 0.0, -np.inf)
     start = np.where(np.isfinite(allowed[0]), 0.0, -np.inf)
     total = scores[0] + start
@@ -194,11 +220,6 @@ def _allowed(count: int) -> Bools:
     tags = np.arange(count)
     allowed: Bools = ~_is_inside(tags)[None, :] | (tags[:, None] == tags[None, :]) | (tags[:, None] == tags[None, :] - 1)
     return allowed
-
-
-def _valid(path: Ids) -> bool:
-    before = np.concatenate([[0], path[:-1]])
-    return bool(np.all(~_is_inside(path) | (before == path) | (before == path - 1)))
 
 
 def _runs(path: Ids) -> list[Range]:

@@ -205,6 +205,9 @@ def _umask() -> int:
     return mask
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False)  # json.dumps would make one each time
+
+
 def to_json(record: Any) -> str:
     """One line of JSON, Persian letters as they are."""
-    return json.dumps(record, ensure_ascii=False)
+    return _JSON.encode(record)

@@ -17,17 +17,15 @@ from pathlib import Path
 from reprlib import repr as short
 from typing import Any, NoReturn
 
+from .architectures import ARCHITECTURES, Architecture, Shapes
 from .config_spec import (
     AGAIN,
-    CLAIM,
-    JOINT,
-    READ,
     FolderReading,
-    Shapes,
+    architecture_of,
     check_counts,
     check_entry,
+    check_format,
     check_network,
-    network_shapes,
     read_labels,
     read_schema,
     size_of,
@@ -77,17 +75,19 @@ def is_folder(path: str | Path) -> bool:
 def check_folder(folder: Path) -> CheckedFolder:
     """What a folder of ours says whose parts are sound and agree. Raises UserError for any other; see the module."""
     record, where = _read_config(folder), str(folder / "config.json")
-    reading = check_entry(record.get("gozareh"), size_of(record, "max_position_embeddings", where), where)
+    check_format(record.get("gozareh"), where)
     _check_files(folder)
-    check_network(record, where, JOINT)
+    kind = architecture_of(record, where)
+    check_network(record, where, kind.spans, kind.joint)
+    reading = check_entry(record["gozareh"], kind.positions(record), where)
     schema = read_schema(record, where)
-    weights = network_shapes(record, pooled=bool(schema.claims), classifier=len(schema.tags), claim_classifier=len(schema.claims))
-    _check_weights(folder, weights)
-    embeddings = size_of(record, "vocab_size", where)
+    _check_weights(folder, kind.network(record, len(schema.tags), len(schema.claims)))
+    embeddings = size_of(kind, record, "vocab_size", where)
     _check_tokenizer(folder, embeddings)
     if (folder / "claim" / "config.json").exists() and not _is_cached(folder):  # the cache may hold half of it
-        _check_claim(folder / "claim", schema)
-    return CheckedFolder(folder, {field: value for field, value in record.items() if field in READ}, schema, reading, embeddings)
+        _check_claim(folder / "claim", kind, schema)
+    fields = {field: value for field, value in record.items() if field in kind.read()}
+    return CheckedFolder(folder, fields, schema, reading, embeddings)
 
 
 # --- files ---
@@ -173,22 +173,24 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}; {_RIGHT}") from None
     record = _read(folder, "config.json")
-    if record.get("architectures") == list(CLAIM) and (folder.parent / "config.json").is_file():
+    if record.get("architectures") in [[kind.claims] for kind in ARCHITECTURES.values()] and (folder.parent / "config.json").is_file():
         raise UserError(f"{folder}: holds the claim head alone, for the stock pipeline; name the folder it is in, {folder.parent}")
     if "gozareh" not in record:
         raise UserError(f"{path}: no entry 'gozareh', so not a model of this kind; name a folder that `make train` or `make publish` wrote")
     return record
 
 
-def _check_claim(folder: Path, schema: Schema) -> None:
+def _check_claim(folder: Path, kind: Architecture, schema: Schema) -> None:
     """Raise UserError for a sub-folder of the claim head that disagrees with its own weights or with the folder it is in."""
     where, record = str(folder / "config.json"), _read(folder, "config.json")
-    check_network(record, where, CLAIM)
+    if architecture_of(record, where) is not kind:
+        raise UserError(f"{where}, field 'model_type': {short(record['model_type'])}, and another in the folder's own config.json; {AGAIN}")
+    check_network(record, where, kind.claims)
     claims = read_labels(record, "id2label", where)
     check_counts(record, claims, where)
     if claims != schema.claims:
         raise UserError(f"{where}, field 'id2label': {short(claims)}, and {short(schema.claims)} in the folder's own config.json; {AGAIN}")
-    _check_weights(folder, network_shapes(record, pooled=True, classifier=len(claims)))
+    _check_weights(folder, kind.claim_network(record, len(claims)))
     _check_fields(folder)
     one, other = folder / TOKENIZER, folder.parent / TOKENIZER
     if one.is_file() and other.is_file() and not filecmp.cmp(one, other, shallow=False):

@@ -24,7 +24,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from .text import ZWNJ, fold, fold_character, words
+from .text import ZWNJ, first_word, fold, fold_characters
 
 Kind = Literal["cardinal", "fraction", "percent", "money", "multiple"]
 Value = int | float
@@ -64,13 +64,14 @@ def value_of(surface: str, following: str = "") -> tuple[Value, str | None] | No
     The unit is the surface's own, as a standard word («تومان» for «تومانی», «درصد» for «%»); else the counted noun that follows (see
     ``_counted``). The first end of a range takes both from the second: «۱۰» before «تا ۲۰ هزار نفر» is 10000 «نفر».
     """
-    numerals = find(fold(surface).text)
+    folded = fold(surface)
+    numerals = find(folded.text)
     if not numerals:
         return None
     numeral = numerals[0]
     if numeral.unit:
         return numeral.value, numeral.unit
-    rest = surface[fold(surface).origin(numeral.start, numeral.end)[1] :] + following[:_LOOK_AHEAD]
+    rest = surface[folded.origin(numeral.start, numeral.end)[1] :] + following[:_LOOK_AHEAD]
     if to := _RANGE.match(rest):
         return _first_of_range(numeral, rest[to.end() :])
     return numeral.value, _counted(rest)
@@ -395,13 +396,12 @@ def _counted(following: str) -> str | None:
 
     It is given with standard letters and its ZWNJ: «مرکز» for «مركز». Only a word that stands right after the numeral counts.
     """
-    spaced = "".join(c if c == ZWNJ else fold_character(c) for c in following[:_LOOK_AHEAD]).replace("\n", " ")
+    spaced = fold_characters(following[:_LOOK_AHEAD]).replace("\n", " ")
     text = spaced.lstrip(f" {ZWNJ}")
     if pair := _TWO_WORDS.match(text.replace(ZWNJ, " ")):
         return pair[0]
-    start, end = next(iter(words(text)), (0, 0))
-    word = text[start:end]
-    if start or len(word) < 2 or not word[0].isalpha() or word[0].isascii():
+    word = first_word(text)
+    if len(word) < 2 or not word[0].isalpha() or word[0].isascii():
         return None
     number = _take_apart(word.replace(ZWNJ, ""))[0][0] in ("count", "magnitude", "half", "ordinal")
     return None if number or word in _NOT_COUNTED or word.startswith((f"می{ZWNJ}", "نمی")) else word

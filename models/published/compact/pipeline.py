@@ -14,6 +14,7 @@ from transformers import Pipeline as _Pipeline
 from transformers import TextClassificationPipeline, TokenClassificationPipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 
+from .architectures import architecture
 from .config_spec import AGAIN, check_entry
 from .errors import UserError, first_line
 from .folder import check_folder
@@ -56,7 +57,8 @@ class GozarehPipeline(Pipeline):  # type: ignore[misc] # the base is Any
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         config = self.model.config
-        reading = check_entry(getattr(config, "gozareh", None), config.max_position_embeddings, "the model's configuration")
+        positions = architecture(config).positions(config.to_dict())
+        reading = check_entry(getattr(config, "gozareh", None), positions, "the model's configuration")
         self.predictor = Predictor.of(self.model, self.tokenizer, reading)
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:

@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from .encoding import Encoding, Floats, Ids, decode, encode, word_scores
+from .encoding import Encoding, Floats, Ids, decode_all, encode, first_words, word_scores
 from .errors import UserError
 from .labels import NUMBER, Schema
 from .numerals import value_of
@@ -123,12 +123,13 @@ class Predictor:
     def word_probabilities(self, texts: Sequence[str]) -> list[tuple[list[Range], Floats]]:
         """Of each text, read as one sentence: the words that have tokens, and the probabilities of their BIO tags, (words, tags)."""
         started = self._start(texts, None)
-        scores = {
-            encoding.text: (encoding, *word_scores(encoding, [logits for logits, _ in outputs], self.schema))
-            for encoding, outputs in started.outputs()
-        }
-        read = (scores[text] for text in texts)
-        return [([encoding.words[i] for i in seen], np.exp(tags)) for encoding, seen, tags in read]
+        encodings = started.encodings
+        seen, scores = word_scores(encodings, [logits for logits, _ in started.outputs()], self.schema)
+        edges = np.searchsorted(seen, [*first_words(encodings), np.inf])
+        found = {}
+        for encoding, first, (begin, end) in zip(encodings, first_words(encodings), pairwise(edges), strict=True):
+            found[encoding.text] = [encoding.words[i] for i in seen[begin:end] - first], np.exp(scores[begin:end])
+        return [found[text] for text in texts]
 
     def _start(self, texts: Sequence[str], batch_size: int | None) -> _Started:
         """Tokenize texts and hand them to the engine, alike ones once."""
@@ -139,27 +140,28 @@ class Predictor:
         return _Started(texts, encodings, batches)
 
     def _finish(self, started: _Started) -> list[PredictedSentence]:
-        read = {encoding.text: self._decode(encoding, outputs) for encoding, outputs in started.outputs()}
+        encodings, outputs = started.encodings, started.outputs()
+        spans = decode_all(encodings, [logits for logits, _ in outputs], self.schema)
+        claims = self._claims(encodings, [claim for _, claim in outputs if claim is not None])
+        read = {}
+        for encoding, found, claim in zip(encodings, spans, claims, strict=True):
+            text = encoding.text
+            read[text] = PredictedSentence(0, len(text), text, claim, tuple(_finished(span, text) for span in found))
         return [read[text] for text in started.texts]
 
-    def _decode(self, encoding: Encoding, outputs: Sequence[Outputs]) -> PredictedSentence:
-        spans = decode(encoding, [logits for logits, _ in outputs], self.schema)
-        claims = [claim for _, claim in outputs if claim is not None]
-        return PredictedSentence(
-            start=0,
-            end=len(encoding.text),
-            text=encoding.text,
-            claim=self._claim(claims) if claims else None,
-            spans=tuple(_finished(span, encoding.text) for span in spans),
-        )
+    def _claims(self, encodings: Sequence[Encoding], logits: Sequence[Floats]) -> list[Claim] | list[None]:
+        """Of each sentence, by the mean of its windows' probabilities; ``logits`` has a row a window, or nothing without that head."""
+        if not len(logits):
+            return [None] * len(encodings)
+        counts = np.array([len(encoding.windows) for encoding in encodings])
+        means = np.add.reduceat(_softmax(np.stack(logits)), np.cumsum(counts) - counts) / counts[:, None]
+        return [self._claim(mean) for mean in means.tolist()]
 
-    def _claim(self, logits: Sequence[Floats]) -> Claim:
-        """The mean of the windows' probabilities."""
-        mean = np.mean([_softmax(row) for row in logits], axis=0)
-        best = int(mean.argmax())
-        scores = {label: _rounded(score) for label, score in zip(self.schema.claims, mean, strict=True)}
-        label = self.schema.claims[best]
-        return Claim(label if mean[best] >= self.reading.claim_threshold else None, scores[label], scores)
+    def _claim(self, mean: Sequence[float]) -> Claim:
+        scores = {label: round(score, _DECIMALS) for label, score in zip(self.schema.claims, mean, strict=True)}
+        best = max(mean)
+        label = self.schema.claims[mean.index(best)]
+        return Claim(label if best >= self.reading.claim_threshold else None, scores[label], scores)
 
 
 @dataclass(frozen=True)
@@ -170,16 +172,14 @@ class _Started:
     encodings: Sequence[Encoding]
     batches: Sequence[tuple[Sequence[int], Future[Outputs]]]
 
-    def outputs(self) -> Iterator[tuple[Encoding, list[Outputs]]]:
-        """Each encoding with its windows' logits, (tokens, tags) and (claims,) or None, when the engine has them."""
+    def outputs(self) -> list[Outputs]:
+        """Each window's logits, (tokens, tags) and (claims,) or None, when the engine has them all."""
         of: dict[int, Outputs] = {}
         for batch, future in self.batches:
             logits, claims = future.result()
             for row, i in enumerate(batch):
                 of[i] = logits[row], None if claims is None else claims[row]
-        rows = (of[i] for i in range(len(of)))
-        for encoding in self.encodings:
-            yield encoding, list(islice(rows, len(encoding.windows)))
+        return [of[i] for i in range(len(of))]
 
 
 def as_article(document: str | Article | Mapping[str, str], id: str) -> Article:
@@ -259,22 +259,19 @@ def _pad(rows: Sequence[Ids]) -> tuple[Ids, Ids]:
 
 
 def _finished(span: Span, text: str) -> Span:
-    """A decoded span with a plain, rounded score and, for a NUMBER, its meaning."""
-    meaning = value_of(span.text, text[span.end :]) if span.label == NUMBER else None
-    value, unit = meaning or (None, None)
-    return replace(span, score=_rounded(span.score), value=value, unit=unit)
+    """A decoded span with a rounded score and, for a NUMBER, its meaning."""
+    value, unit = (value_of(span.text, text[span.end :]) if span.label == NUMBER else None) or (None, None)
+    return Span(span.label, span.start, span.end, span.text, round(span.score, _DECIMALS), value, unit)
 
 
 def _placed(sentence: PredictedSentence, start: int) -> PredictedSentence:
     """A sentence in the document where it begins at ``start``."""
+    if not start:
+        return sentence
     return replace(sentence, start=start, end=start + sentence.end, spans=tuple(span.shifted(start) for span in sentence.spans))
 
 
 def _softmax(logits: Floats) -> Floats:
-    shifted = np.exp(np.asarray(logits, dtype=np.float64) - logits.max())
-    result: Floats = shifted / shifted.sum()
+    shifted = np.exp(np.asarray(logits, dtype=np.float64) - logits.max(axis=-1, keepdims=True))
+    result: Floats = shifted / shifted.sum(axis=-1, keepdims=True)
     return result
-
-
-def _rounded(score: float) -> float:
-    return round(float(score), _DECIMALS)

@@ -10,7 +10,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Span:
 
     def shifted(self, by: int) -> Span:
         """The same span in a text that begins ``by`` characters earlier."""
-        return replace(self, start=self.start + by, end=self.end + by)
+        return Span(self.label, self.start + by, self.end + by, self.text, self.score, self.value, self.unit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,22 @@ def fold_character(character: str) -> str:
     return character
 
 
+class _Folds(dict[int, str]):
+    """``fold_character`` as a table for ``str.translate``, filled as characters are met."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = folded = fold_character(chr(code))
+        return folded
+
+
+_FOLDS_BUT_ZWNJ = _Folds({ord(ZWNJ): ZWNJ})
+
+
+def fold_characters(text: str) -> str:
+    """Each character folded, but for ZWNJ: no offsets, and spaces as they are."""
+    return text.translate(_FOLDS_BUT_ZWNJ)
+
+
 def fold(text: str) -> Folded:
     """Fold a text; see the module's docstring. A run of spaces becomes one, and a run with a line break in it becomes one line break."""
     characters: list[str] = []
@@ -93,6 +109,12 @@ WORD = re.compile(rf"\d+(?:[.,٫٬/:]\d+)*|[^\W\d_](?:[^\W\d_]|[{_JOINERS}{_MARK
 def words(text: str) -> list[Range]:
     """Ranges of a text's words: letters with their marks and ZWNJ («می‌شود» is one), digits («۲.۵» is one, «۴۰۰بسته» is two), signs."""
     return [match.span() for match in WORD.finditer(text)]
+
+
+def first_word(text: str) -> str:
+    """The word that a text begins with, or nothing."""
+    match = WORD.match(text)
+    return match[0] if match else ""
 
 
 # Sentences. A line break ends one, unless the lines were wrapped; within a line a terminal mark does, unless it is part of a token such as

@@ -13,7 +13,7 @@ from .config_spec import AGAIN
 from .encoding import Floats, Ids
 from .errors import UserError, first_line
 from .folder import INDEX, SINGLE, CheckedFolder
-from .modeling import GozarehConfig, GozarehModel
+from .modeling import GozarehModel, joint_class
 
 _LARGEST_WEIGHT = 65504.0  # of a 16-bit float: files of ours hold no larger one
 _CPU_BUDGET, _GPU_BUDGET = 1024, 16_384  # tokens
@@ -60,9 +60,10 @@ def load_network(checked: CheckedFolder) -> GozarehModel:
     if not any((folder / name).exists() for name in (SINGLE, INDEX)):
         raise UserError(f"{folder}: no weights in it ({SINGLE} is missing); {AGAIN}")
     try:
-        model: Any = GozarehModel.from_pretrained(
-            folder, config=GozarehConfig(**checked.config), dtype=torch.float32, local_files_only=True, use_safetensors=True
-        )
+        fields = dict(checked.config)
+        network_class = joint_class(fields.pop("model_type"))
+        config = network_class.config_class(**fields)
+        model: Any = network_class.from_pretrained(folder, config=config, dtype=torch.float32, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError, StrictDataclassError) as error:
         raise UserError(f"{folder}: cannot be loaded: {first_line(error)}; {AGAIN}") from None
     for name, tensor in model.named_parameters():
