@@ -24,7 +24,7 @@ def test_a_run_is_killed_resumed_and_compared(tmp_path, capsys):
     out = tmp_path / "results/archive.json"
     arguments = ["--tiny", "--documents", "3000", "--small", "500", "--shard-size", "100", "--kills", "2", "--output", str(out)]
     assert archive.main(arguments) == 0
-    result = json.loads(out.read_text(encoding="utf-8"))["tiny"]
+    result = json.loads(out.read_text(encoding="utf-8"))["tiny, 3,000 documents"]
     assert [run["documents"] for run in result["runs"]] == [500, 3000, 500]
     assert all(0 < run["peak MB"] < 1000 and run["documents a second"] > 0 for run in result["runs"])
     assert result["killed"]["equal"]

@@ -31,6 +31,7 @@ class OnnxEngine:
         options = SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
+        options.add_session_config_entry("session.x64quantprecision", "1")  # without VNNI, sums of 8-bit products overflow 16 bits
         self.session = InferenceSession(str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=[_SLOWER])
         self.outputs = [output.name for output in self.session.get_outputs()]
         self.pool = ThreadPoolExecutor(threads or _processors(), thread_name_prefix="onnx")
