@@ -135,6 +135,8 @@ def _onnx_layer(shapes: list[tuple[int, int]], *, eight_bits: bool) -> Any:
     import onnx  # noqa: PLC0415
     import onnxruntime  # noqa: PLC0415
 
+    from models.onnx_engine import session_options  # noqa: PLC0415
+
     dice = np.random.default_rng(13)
     kind, name = (np.uint8, "uint8") if eight_bits else (np.float32, "float")
     weights: dict[str, Any] = {"scale": np.float32(0.01), "zero": np.uint8(128)}
@@ -149,10 +151,7 @@ def _onnx_layer(shapes: list[tuple[int, int]], *, eight_bits: bool) -> Any:
     head = '<ir_version: 9, opset_import: ["": 18, "com.microsoft": 1]>'
     model = onnx.parser.parse_model(f"{head} layer ({', '.join(inputs)}) => ({', '.join(outputs)}) {{ {' '.join(nodes)} }}")
     model.graph.initializer.extend(onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in weights.items())
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session: Any = onnxruntime.InferenceSession(model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"])
     binding = session.io_binding()
     for given, array in inputs.items():
         binding.bind_cpu_input(given.split()[1], array)

@@ -98,8 +98,3 @@ def test_a_graph_of_other_labels_is_refused(folder, tiny_encoder, tmp_path):
 def test_threads_are_the_processors_up_to_what_the_environment_says(asked, threads, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
     assert onnx_engine._processors() == (threads or len(os.sched_getaffinity(0)))
-
-
-def test_eight_bit_sums_do_not_overflow_where_the_processor_has_no_vnni(folder):
-    engine = OnnxEngine(folder / "onnx/model_int8.onnx")
-    assert engine.session.get_session_options().get_session_config_entry("session.x64quantprecision") == "1"

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
+from models.onnx_engine import session_options  # noqa: E402
 from train.quantize import NARROW, _eight_bits, _outlying, calibration, quantize  # noqa: E402
 
 PIECES, WIDE, INNER = 50, 32, 128
@@ -50,7 +51,7 @@ def model():
 
 
 def run(model, ids):
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"])
     return session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0]
 
 

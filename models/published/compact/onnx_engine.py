@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from .encoding import Floats, Ids
 from .errors import UserError
@@ -25,14 +26,10 @@ class OnnxEngine:
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         try:
-            from onnxruntime import InferenceSession, SessionOptions  # type: ignore[attr-defined] # noqa: PLC0415 - an extra
+            from onnxruntime import InferenceSession  # type: ignore[attr-defined] # noqa: PLC0415 - an extra
         except ImportError:
             raise UserError("engine onnx: the package onnxruntime is not installed; pip install onnxruntime, or use engine torch") from None
-        options = SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.x64quantprecision", "1")  # without VNNI, sums of 8-bit products overflow 16 bits
-        self.session = InferenceSession(str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=[_SLOWER])
+        self.session = InferenceSession(str(path), session_options(), providers=["CPUExecutionProvider"], disabled_optimizers=[_SLOWER])
         self.outputs = [output.name for output in self.session.get_outputs()]
         self.pool = ThreadPoolExecutor(threads or _processors(), thread_name_prefix="onnx")
 
@@ -45,6 +42,17 @@ class OnnxEngine:
         results = self.session.run(self.outputs, {"input_ids": input_ids, "attention_mask": attention_mask})
         named = dict(zip(self.outputs, results, strict=True))
         return named["logits"], named.get("claim_logits")
+
+
+def session_options() -> Any:
+    """Onnxruntime's SessionOptions of a graph in 8 bits, on one thread."""
+    from onnxruntime import SessionOptions  # type: ignore[attr-defined] # noqa: PLC0415 - an extra
+
+    options = SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.x64quantprecision", "1")  # without VNNI, sums of 8-bit products overflow 16 bits
+    return options
 
 
 def _processors() -> int:
