@@ -190,7 +190,7 @@ def prepare_all(options: Namespace, work: Path) -> list[Model]:
 def run(models: Sequence[Model], options: Namespace) -> dict[str, Any]:
     """All figures of all models, as plain JSON types."""
     every = os.sched_getaffinity(0)
-    found: dict[str, Any] = {"machine": machine(), "command": sys.argv, "rounds": options.rounds, "stock reads one in": STOCK_SHARE}
+    found: dict[str, Any] = {"machine": machine(), "command": sys.argv[1:], "rounds": options.rounds, "stock reads one in": STOCK_SHARE}
     found["models"] = {
         model.name: {field: model.config[field] for field in ("num_hidden_layers", "hidden_size", "vocab_size")}
         | {"graph": "of its folder" if model.eight == model.folder else "exported for this run, its ranges from the seed articles"}

@@ -102,7 +102,7 @@ def main() -> None:
     for number, (rate, p50, p99, spent) in medians.items():
         print(f"{number:7} {rate:10.1f} {p50:7.1f} {p99:7.1f} {spent:17.1f}")
     if options.json:
-        record = {"command": sys.argv, "requests": options.requests, "rounds": figures, "cores": os.cpu_count()}
+        record = {"command": sys.argv[1:], "requests": options.requests, "rounds": figures, "cores": os.cpu_count()}
         options.json.write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
