@@ -68,12 +68,14 @@ class DataSettings:
 @dataclass(frozen=True)
 class AugmentSettings:
     """``copies`` noisy copies of each sentence, and ``rare_copies`` more of one that holds a span of the rarest type (class balance); the
-    others are probabilities, a sentence (spelling) or a mention (replacement).
+    others are probabilities, a sentence (spelling) or a mention (replacement). ``lexicon_names``: of a replaced PERSON, that of a name
+    made of the lexicons' first names and surnames in place of one that the examples hold.
     """
 
     copies: int = 2
     rare_copies: int = 0
     mention_replacement: float = 0.5
+    lexicon_names: float = 0.0
     lost_zwnj: float = 0.3
     spaced_zwnj: float = 0.1
     arabic_letters: float = 0.15
@@ -81,7 +83,7 @@ class AugmentSettings:
 
     def __post_init__(self) -> None:
         _within(self, 0, 100, "copies", "rare_copies")
-        _within(self, 0, 1, "mention_replacement", "lost_zwnj", "spaced_zwnj", "arabic_letters", "digit_script")
+        _within(self, 0, 1, "mention_replacement", "lexicon_names", "lost_zwnj", "spaced_zwnj", "arabic_letters", "digit_script")
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,8 @@ class Settings:
         _within(self, 0, 2**32 - 1, "seed")
         if bool(self.annotate.articles) == bool(self.data.train):
             raise ValueError("name either articles to label, 'annotate.articles', or labelled files, 'data.train'")
+        if self.review.network and self.self_training.rounds:
+            raise ValueError("'review.network' goes on once with one network; leave out 'self_training.rounds'")
 
     @property
     def folder(self) -> Path:

@@ -69,3 +69,16 @@ def tiny_folder(tiny_model, tiny_tokenizer, tmp_path_factory):
 def model_folder(tiny_folder, tmp_path):
     """A copy of ``tiny_folder`` to break."""
     return shutil.copytree(tiny_folder, tmp_path / "model")
+
+
+@pytest.fixture(scope="session")
+def tiny_report():
+    """What publishing is told of the run that made a tiny model."""
+    return {
+        "name": "tiny",
+        "base_model": "tiny (licence: apache-2.0)",
+        "licence": "apache-2.0",
+        "settings": {"name": "tiny", "predict": {name: value for name, value in READING.items() if name != "format"}},
+        "versions": {"torch": "2.13.0"},
+        "data": {},
+    }

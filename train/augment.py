@@ -11,7 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from models.labels import NUMBER
+from annotate.functions.base import entries
+from models.labels import NUMBER, PERSON
 from models.records import Example, Range, Span
 from models.settings import AugmentSettings
 from models.text import ZWNJ, words
@@ -93,6 +94,8 @@ class Augmenter:
                 continue
             if span.label == NUMBER and rng.random() < 0.5:
                 new = _other_digits(span.text, rng)
+            elif span.label == PERSON and rng.random() < self.settings.lexicon_names:
+                new = _lexicon_name(span, rng)
             else:
                 new = rng.choice(self.pool.get(_kind(span)) or [span.text])
             edits.append((span.start, span.end, new))
@@ -122,6 +125,12 @@ def _on_word_edges(example: Example) -> bool:
 
 def _kind(span: Span) -> tuple[str, bool]:
     return span.label, len(words(span.text)) == 1
+
+
+def _lexicon_name(span: Span, rng: random.Random) -> str:
+    """A surname in a single word's place, else a first name and a surname."""
+    surname = rng.choice(entries("surnames"))
+    return surname if len(words(span.text)) == 1 else f"{rng.choice(entries('first_names'))} {surname}"
 
 
 def _other_digits(text: str, rng: random.Random) -> str:

@@ -51,7 +51,8 @@ def fit_stages(run: Settings, encoder: Encoder, data: Labelled, folder: Path) ->
 
 def _reviewed(run: Settings, encoder: Encoder, data: Labelled, first: Fit, folder: Path) -> Fit:
     """The first fit gone on with the sentences that were read, and averaged with what it was."""
-    return _gone_on(run, encoder, review_set(data.training, run.seed), data, first, folder)
+    read, others = review_set(data.training, run.seed)
+    return _gone_on(run, encoder, [*read, *others], data, first, folder)
 
 
 def _reviewed_again(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit:
@@ -61,10 +62,9 @@ def _reviewed_again(run: Settings, encoder: Encoder, data: Labelled, folder: Pat
     published = load_network(check_folder(Path(run.review.network)))
     encoder = dataclasses.replace(encoder, tokenizer=load_tokenizer(Path(run.review.network)))
     first = Fit(published, encoder.tokenizer, [], 0, 1.0)
-    chosen = review_set(data.training, run.seed)
-    others = [example for example in chosen if not example.claim_by_hand]
+    read, others = review_set(data.training, run.seed)
     others = relabel(Predictor.of(published, encoder.tokenizer, run.predict), others, run.self_training)
-    return _gone_on(run, encoder, [*(e for e in chosen if e.claim_by_hand), *others], data, first, folder)
+    return _gone_on(run, encoder, [*read, *others], data, first, folder)
 
 
 def _gone_on(run: Settings, encoder: Encoder, chosen: Sequence[Example], data: Labelled, first: Fit, folder: Path) -> Fit:
@@ -103,8 +103,8 @@ def average(network: nn.Module, other: nn.Module, share: float) -> None:
         own.lerp_(others, 1 - share)
 
 
-def review_set(examples: Sequence[Example], seed: int) -> list[Example]:
+def review_set(examples: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
     """The sentences whose claim was read, and as many others, their weak claims masked, so that spans are not forgotten."""
     read = [example for example in examples if example.claim_by_hand]
     others = [replace(example, claim=None, claim_scores=None) for example in examples if not example.claim_by_hand]
-    return [*read, *random.Random(seed).sample(others, min(len(read), len(others)))]
+    return read, random.Random(seed).sample(others, min(len(read), len(others)))

@@ -28,22 +28,14 @@ pytest.importorskip("onnxscript")
 from train.export import export_onnx
 from train.publish import publish
 
-REPORT = {
-    "name": "tiny",
-    "base_model": "tiny (licence: apache-2.0)",
-    "licence": "apache-2.0",
-    "settings": {"name": "tiny", "predict": {"window": 48, "overlap": 12, "claim_threshold": 0.5}},
-    "versions": {"torch": "2.13.0"},
-    "data": {},
-}
 SENTENCES = ["۲۶ هزار معلول تحت پوشش هستند.", "حسینی، وزیر کار، گفت", "خبر " * 90, "", "مدیر کل بهزیستی آمد", "نرخ رشد 50% بود"]
 
 
 @pytest.fixture(scope="module")
-def folder(tiny_model, tiny_tokenizer, tmp_path_factory):
+def folder(tiny_model, tiny_tokenizer, tiny_report, tmp_path_factory):
     place = tmp_path_factory.mktemp("published") / "tiny"
     samples = [np.array(ids) for ids in tiny_tokenizer(SENTENCES[:2])["input_ids"]]
-    publish(tiny_model, tiny_tokenizer, place, report=REPORT, export=partial(export_onnx, tiny_model, samples))
+    publish(tiny_model, tiny_tokenizer, place, report=tiny_report, export=partial(export_onnx, tiny_model, samples))
     return place
 
 

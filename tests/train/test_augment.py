@@ -5,6 +5,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotate.functions.base import entries
 from models.records import Example, Span
 from models.settings import AugmentSettings
 from models.text import ZWNJ, words
@@ -77,6 +78,20 @@ def test_a_sentence_without_span_labels_is_still_respelled():
     copy = Augmenter.of(ALWAYS, []).noisy(Example("a-1", "می‌رود", None, "POLICY"), random.Random(0))
     assert copy.text == "ميرود"
     assert copy.spans is None
+
+
+@given(st.integers())
+@settings(deadline=None)
+def test_names_made_of_the_lexicons_stand_in_for_persons_alone(seed):
+    one = Example("b-1", "حسینی گفت", spans("حسینی گفت", ("PERSON", "حسینی")), None)
+    made = AugmentSettings(mention_replacement=1, lexicon_names=1, lost_zwnj=0, spaced_zwnj=0, arabic_letters=0, digit_script=0)
+    augmenter, rng = Augmenter.of(made, []), random.Random(seed)
+    name = augmenter.noisy(one, rng).spans[0].text
+    assert name in entries("surnames")
+    copy = augmenter.noisy(EXAMPLE, rng)
+    check(copy)
+    assert any(copy.spans[0].text == f"{first} {last}" for first in entries("first_names") for last in entries("surnames"))
+    assert copy.spans[1].text == "مدیرکل بهزیستی"
 
 
 def test_mentions_of_an_unsure_stretch_stay():

@@ -20,15 +20,6 @@ from train.__main__ import main
 from train.distil import Pad, distance, divergence, shallow, standing_in
 from train.publish import publish
 
-REPORT = {
-    "name": "tiny",
-    "base_model": "tiny (licence: apache-2.0)",
-    "licence": "apache-2.0",
-    "settings": {"name": "tiny", "predict": {"window": 48, "overlap": 12, "claim_threshold": 0.5}},
-    "versions": {"torch": "2.13.0"},
-    "data": {},
-}
-
 
 @pytest.fixture
 def teacher(tiny_encoder):
@@ -76,8 +67,8 @@ def test_divergence_is_nought_from_itself_and_from_nothing_less(logits, softness
     assert float(divergence(own.roll(1, dims=1), own, softness)) >= -1e-5
 
 
-def test_the_command_teaches_and_publishes(workplace, teacher, tiny_tokenizer):
-    publish(teacher, tiny_tokenizer, Path("teacher"), report=REPORT)
+def test_the_command_teaches_and_publishes(workplace, teacher, tiny_tokenizer, tiny_report):
+    publish(teacher, tiny_tokenizer, Path("teacher"), report=tiny_report)
     weak = [{"id": f"a{i}-0", "text": "خبر امروز گفت", "spans": [], "claim": "POLICY"} for i in range(12)]
     Path("weak.jsonl").write_text("".join(json.dumps(record) + "\n" for record in weak), encoding="utf-8")
     overrides = ["encoder.source=teacher", "annotate.output=weak.jsonl", "distil.layers=2", "train.max_steps=3", "gold=[]"]

@@ -16,20 +16,13 @@ from models.modeling import joint_model
 from models.predictor import load
 from models.records import Example
 from models.settings import ReviewSettings, TrainSettings
+from models.settings import load as load_settings
 from train.__main__ import main
 from train.publish import publish
 from train.stages import average, review_set, upper_layers_alone
 from train.trainer import parameter_groups
 
 READING = {"window": 48, "overlap": 12, "claim_threshold": 0.5}
-REPORT = {
-    "name": "tiny",
-    "base_model": "tiny (licence: apache-2.0)",
-    "licence": "apache-2.0",
-    "settings": {"name": "tiny", "predict": READING},
-    "versions": {"torch": "2.13.0"},
-    "data": {},
-}
 
 
 @pytest.fixture
@@ -49,15 +42,16 @@ def examples(read, weak):
 
 
 def test_as_many_others_without_their_claims():
-    chosen = review_set(examples(3, 10), seed=1)
-    assert [example.id for example in chosen[:3]] == ["r-0", "r-1", "r-2"]
-    assert len({example.id for example in chosen}) == 6
-    assert all(example.claim is example.claim_scores is None and example.spans == () for example in chosen[3:])
-    assert review_set(examples(3, 10), seed=1) == chosen
+    read, others = review_set(examples(3, 10), seed=1)
+    assert [example.id for example in read] == ["r-0", "r-1", "r-2"]
+    assert len({example.id for example in others}) == 3
+    assert all(example.claim is example.claim_scores is None and example.spans == () for example in others)
+    assert review_set(examples(3, 10), seed=1) == (read, others)
 
 
 def test_fewer_others_than_were_read():
-    assert len(review_set(examples(5, 2), seed=1)) == 7
+    read, others = review_set(examples(5, 2), seed=1)
+    assert (len(read), len(others)) == (5, 2)
 
 
 @given(st.floats(0, 1))
@@ -89,10 +83,15 @@ def test_a_network_to_review_needs_epochs():
         ReviewSettings(network="models/published/compact")
 
 
+def test_a_network_is_reviewed_once():
+    with pytest.raises(UserError, match=r"self_training\.rounds=1.*review\.network"):
+        load_settings("configs/compact-reviewed.yaml", ["self_training.rounds=1"])
+
+
 @pytest.fixture
-def reviewing(workplace, network, tiny_tokenizer):
+def reviewing(workplace, network, tiny_tokenizer, tiny_report):
     """Writes weak labels of which every third was read where ``read``, and gives a run's arguments that reviews a published network."""
-    publish(network, tiny_tokenizer, workplace / "first", report=REPORT)
+    publish(network, tiny_tokenizer, workplace / "first", report=tiny_report)
 
     def write(*, read):
         label = {"text": "خبر امروز گفت", "entities": [], "claim": "POLICY"}
