@@ -68,12 +68,19 @@ def _reviewed_again(run: Settings, encoder: Encoder, data: Labelled, folder: Pat
 
 
 def _gone_on(run: Settings, encoder: Encoder, chosen: Sequence[Example], data: Labelled, first: Fit, folder: Path) -> Fit:
-    log.info("the sentences that were read")
     train = dataclasses.replace(run.train, epochs=run.review.epochs, max_steps=0, learning_rate=run.review.learning_rate)
     start = upper_layers_alone(first.model, run.review.layers)
-    second = fit(dataclasses.replace(run, train=train), encoder, chosen, data.held_out, folder, data.schema, start=start)
-    if run.review.share == 1:
+
+    def once(number: int) -> Fit:
+        log.info("the sentences that were read, run %d of %d", number + 1, run.review.runs)
+        settings = dataclasses.replace(run, train=train, seed=run.seed + number)
+        return fit(settings, encoder, chosen, data.held_out, folder / f"run-{number}", data.schema, start=start)
+
+    second = once(0)
+    if run.review.runs == run.review.share == 1:
         return second
+    for number in range(1, run.review.runs):
+        average(second.model, once(number).model, number / (number + 1))
     average(second.model, first.model, run.review.share)
     predictor = Predictor.of(second.model, second.tokenizer, run.predict)
     temperature = calibrate(second.model, predictor, data.held_out)
@@ -96,8 +103,8 @@ def upper_layers_alone(model: GozarehModel, layers: int) -> GozarehModel:
 
 @torch.no_grad()
 def average(network: nn.Module, other: nn.Module, share: float) -> None:
-    """Make each weight of a network ``share`` of itself and the rest of the other's (WiSE-FT, Wortsman et al. 2022): a fine-tuned network
-    keeps what it would else forget.
+    """Make each weight of a network ``share`` of itself and the rest of the other's. A fine-tuned network so keeps what it would else
+    forget (WiSE-FT, Wortsman et al. 2022), and several learn together what each learns alone (model soups, by the same).
     """
     for own, others in zip(network.parameters(), other.parameters(), strict=True):
         own.lerp_(others, 1 - share)

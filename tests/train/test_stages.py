@@ -115,6 +115,18 @@ def test_a_published_network_goes_on_and_its_lower_layers_stay_to_the_bit(review
     assert not {name for name in reviewed if name.startswith("bert.encoder.layer.2") and name.endswith("dense.weight")} & same
 
 
+def test_runs_are_averaged(reviewing):
+    def upper_layers(*overrides):
+        assert main([*reviewing(read=True), "review.share=1", "review.learning_rate=1e-2", *overrides]) == 0
+        reviewed = load("runs/compact-reviewed/published", device="cpu").engine.model.state_dict()
+        return {name: tensor for name, tensor in reviewed.items() if name.startswith("bert.encoder.layer.2")}
+
+    one, other, both = upper_layers(), upper_layers("seed=14"), upper_layers("review.runs=2")
+    for name, tensor in both.items():
+        torch.testing.assert_close(tensor, (one[name] + other[name]) / 2, atol=1e-3, rtol=0)
+    assert any((one[name] - other[name]).abs().max() > 2e-3 for name in both)
+
+
 def test_nothing_read_is_one_clear_line(reviewing, capsys):
     assert main(reviewing(read=False)) == 2
     assert "name files under annotate.reviews" in capsys.readouterr().err
