@@ -68,14 +68,14 @@ class DataSettings:
 @dataclass(frozen=True)
 class AugmentSettings:
     """``copies`` noisy copies of each sentence, and ``rare_copies`` more of one that holds a span of the rarest type (class balance); the
-    others are probabilities, a sentence (spelling) or a mention (replacement). ``lexicon_names``: of a replaced PERSON, that of a name
-    made of the lexicons' first names and surnames in place of one that the examples hold.
+    others are probabilities, a sentence (spelling) or a mention (replacement). ``made_mentions``: of a replaced PERSON or NUMBER, that
+    of one made of the lexicons or the grammar (see train.mentions) in place of one that the examples hold.
     """
 
     copies: int = 2
     rare_copies: int = 0
     mention_replacement: float = 0.5
-    lexicon_names: float = 0.0
+    made_mentions: float = 0.0
     lost_zwnj: float = 0.3
     spaced_zwnj: float = 0.1
     arabic_letters: float = 0.15
@@ -83,7 +83,7 @@ class AugmentSettings:
 
     def __post_init__(self) -> None:
         _within(self, 0, 100, "copies", "rare_copies")
-        _within(self, 0, 1, "mention_replacement", "lexicon_names", "lost_zwnj", "spaced_zwnj", "arabic_letters", "digit_script")
+        _within(self, 0, 1, "mention_replacement", "made_mentions", "lost_zwnj", "spaced_zwnj", "arabic_letters", "digit_script")
 
 
 @dataclass(frozen=True)

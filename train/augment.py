@@ -11,15 +11,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from annotate.functions.base import entries
-from models.labels import NUMBER, PERSON
+from models.labels import NUMBER
 from models.records import Example, Range, Span
 from models.settings import AugmentSettings
 from models.text import ZWNJ, words
 
+from .mentions import DIGITS, mention
+
 Edit = tuple[int, int, str]  # replace text[start:end] by the string
 
-_DIGITS = ("0123456789", "۰۱۲۳۴۵۶۷۸۹", "٠١٢٣٤٥٦٧٨٩")
 _ARABIC = str.maketrans("یک", "يك")
 _DIGIT = re.compile(r"\d")
 
@@ -94,10 +94,9 @@ class Augmenter:
                 continue
             if span.label == NUMBER and rng.random() < 0.5:
                 new = _other_digits(span.text, rng)
-            elif span.label == PERSON and rng.random() < self.settings.lexicon_names:
-                new = _lexicon_name(span, rng)
             else:
-                new = rng.choice(self.pool.get(_kind(span)) or [span.text])
+                made = mention(span, rng) if rng.random() < self.settings.made_mentions else None
+                new = made or rng.choice(self.pool.get(_kind(span)) or [span.text])
             edits.append((span.start, span.end, new))
         return edits
 
@@ -112,7 +111,7 @@ class Augmenter:
         if rng.random() < s.arabic_letters:
             changes.append(SPELLINGS["Arabic letters"])
         if rng.random() < s.digit_script:
-            script = rng.choice(_DIGITS)
+            script = rng.choice(DIGITS)
             changes.append(lambda text: _digits(text, script))
         return changes
 
@@ -127,20 +126,14 @@ def _kind(span: Span) -> tuple[str, bool]:
     return span.label, len(words(span.text)) == 1
 
 
-def _lexicon_name(span: Span, rng: random.Random) -> str:
-    """A surname in a single word's place, else a first name and a surname."""
-    surname = rng.choice(entries("surnames"))
-    return surname if len(words(span.text)) == 1 else f"{rng.choice(entries('first_names'))} {surname}"
-
-
 def _other_digits(text: str, rng: random.Random) -> str:
     """A number of the same form: each digit drawn anew in its own script, the first of a run never a zero."""
 
     def other(match: re.Match[str]) -> str:
-        script = next(s for s in _DIGITS if match.group()[0] in s)
+        script = next(s for s in DIGITS if match.group()[0] in s)
         return "".join(script[rng.randint(0 if i else 1, 9)] for i in range(len(match.group())))
 
-    return re.sub("|".join(f"[{script}]+" for script in _DIGITS), other, text)
+    return re.sub("|".join(f"[{script}]+" for script in DIGITS), other, text)
 
 
 def _substitute(text: str, old: str, new: str) -> list[Edit]:
@@ -160,5 +153,5 @@ def _digits(text: str, script: str) -> list[Edit]:
 SPELLINGS: Mapping[str, Callable[[str], list[Edit]]] = {
     "no ZWNJ": lambda text: _substitute(text, ZWNJ, ""),
     "Arabic letters": _arabic_letters,
-    "Latin digits": lambda text: _digits(text, _DIGITS[0]),
+    "Latin digits": lambda text: _digits(text, DIGITS[0]),
 }

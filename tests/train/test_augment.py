@@ -84,7 +84,7 @@ def test_a_sentence_without_span_labels_is_still_respelled():
 @settings(deadline=None)
 def test_names_made_of_the_lexicons_stand_in_for_persons_alone(seed):
     one = Example("b-1", "حسینی گفت", spans("حسینی گفت", ("PERSON", "حسینی")), None)
-    made = AugmentSettings(mention_replacement=1, lexicon_names=1, lost_zwnj=0, spaced_zwnj=0, arabic_letters=0, digit_script=0)
+    made = AugmentSettings(mention_replacement=1, made_mentions=1, lost_zwnj=0, spaced_zwnj=0, arabic_letters=0, digit_script=0)
     augmenter, rng = Augmenter.of(made, []), random.Random(seed)
     name = augmenter.noisy(one, rng).spans[0].text
     assert name in entries("surnames")
