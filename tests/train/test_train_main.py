@@ -70,7 +70,7 @@ def test_what_was_read_trains_last_and_is_told_on_the_card(workplace):
     assert annotate(["--config", "configs/tiny.yaml", "annotate.reviews=[reviews.jsonl]", "annotate.review_weight=2"]) == 0
     assert train([*CONFIG, "review.epochs=1", "self_training.rounds=1"]) == 0
     folders = {str(path.parent.relative_to("runs/tiny/checkpoints")) for path in Path("runs/tiny/checkpoints").rglob("fingerprint")}
-    assert folders == {"round-0", "reviewed", "round-1"}
+    assert folders == {"round-0", "reviewed/run-0", "round-1"}
     report = json.loads(Path("runs/tiny/report.json").read_text(encoding="utf-8"))
     assert report["data"]["reviewed"] > 50
     card = Path("runs/tiny/published/README.md").read_text(encoding="utf-8")
