@@ -7,7 +7,6 @@ into one word («۸میلیون و ۲۳۱هزار»).
 from __future__ import annotations
 
 import random
-import re
 
 from annotate.functions.base import entries
 from models.labels import NUMBER, PERSON
@@ -54,15 +53,17 @@ def quantity(surface: str, rng: random.Random) -> str | None:
         gap = " "
     if unit and surface.endswith("ی") and unit[-1].isalpha():  # «میلیارد تومانی»
         unit += "ی"
-    return _in_script(f"{number}{gap}{unit}" if unit else number, _script_of(surface, rng))
+    made = f"{number}{gap}{unit}" if unit else number
+    return made.translate(str.maketrans(DIGITS[0], _script_of(surface, rng)))
 
 
 def _sections(rng: random.Random, gap: str) -> str:
     """«۸ میلیون و ۲۳۱ هزار و ۴۰۰»: some of the magnitudes, from the greatest down."""
     chosen = sorted(rng.sample(range(len(_MAGNITUDES)), rng.choice((1, 1, 2))))
-    parts = [f"{_count(rng, words_too=gap != '')}{gap}{_MAGNITUDES[i]}" for i in chosen]
-    if len(parts) > 1:
-        parts = [f"{rng.randint(1, 999)}{gap}{_MAGNITUDES[i]}" for i in chosen]  # no «دو و نیم میلیون و …»
+    if len(chosen) == 1:
+        parts = [f"{_count(rng, words_too=gap != '')}{gap}{_MAGNITUDES[chosen[0]]}"]
+    else:  # whole ones: nobody writes «۲.۵ میلیون و ۳۰۰ هزار»
+        parts = [f"{rng.randint(1, 999)}{gap}{_MAGNITUDES[i]}" for i in chosen]
     if chosen[-1] == len(_MAGNITUDES) - 1 and rng.random() < 0.3:
         parts.append(str(rng.randint(1, 999)))
     return " و ".join(parts)
@@ -78,7 +79,3 @@ def _count(rng: random.Random, *, words_too: bool) -> str:
 
 def _script_of(surface: str, rng: random.Random) -> str:
     return next((script for script in DIGITS if set(script) & set(surface)), None) or rng.choice(DIGITS[:2])
-
-
-def _in_script(text: str, script: str) -> str:
-    return re.sub(r"\d", lambda digit: script[int(digit.group())], text)
