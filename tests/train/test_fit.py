@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
+import train.fit
 from models import settings
 from models.encoders import Encoder
 from models.errors import UserError
@@ -102,3 +103,21 @@ def test_no_article_is_read_by_a_model_that_saw_it(run, tiny_model, tiny_tokeniz
 def test_leaving_one_out_needs_articles(run):
     with pytest.raises(UserError, match="three articles at least"):
         leave_one_out(run, EXAMPLES, EXAMPLES[:3], 1, lambda *_: [])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is asked, not timed")
+@pytest.mark.parametrize(
+    ("instructions", "bf16", "fp32", "chosen"), [(True, 0.5, 1.0, True), (True, 2.0, 1.0, False), (True, 0.9, 1.0, False), (False, 0.5, 1.0, False)]
+)
+def test_bf16_is_taken_where_the_processor_is_clearly_faster_with_it(monkeypatch, instructions, bf16, fp32, chosen):
+    """Some processors have the instructions and take twice as long with them."""
+    seconds = {torch.bfloat16: bf16, torch.float32: fp32}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": instructions})
+    monkeypatch.setattr(train.fit, "_product_seconds", seconds.__getitem__)
+    assert train.fit._bf16_is_fast() is chosen
+
+
+def test_products_are_timed_without_a_change_of_threads():
+    threads = torch.get_num_threads()
+    assert train.fit._product_seconds(torch.float32) > 0
+    assert torch.get_num_threads() == threads
