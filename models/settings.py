@@ -88,10 +88,11 @@ class AugmentSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """``held_out``: ids of the articles that choose the checkpoint (empty: see train.dataset.split_by_article); ``batch_size``: sentences
-    a step, over all processes; ``layer_decay``: factor by which each layer's learning rate falls below the one above it; ``max_steps``: 0
-    for none; ``evaluations``: how often in a run the held-out articles are read; ``keep``: which checkpoint, the ``best`` on them or the
-    ``last``; ``save_steps``: a checkpoint to resume from every so many steps too (0: at the evaluations alone).
+    """``held_out``: ids of the articles that choose the checkpoint (empty: see train.dataset.split_by_article); ``written``: files of
+    sentences labelled by hand to train on besides, each counting ``annotate.review_weight`` times; ``batch_size``: sentences a step, over
+    all processes; ``layer_decay``: factor by which each layer's learning rate falls below the one above it; ``max_steps``: 0 for none;
+    ``evaluations``: how often in a run the held-out articles are read; ``keep``: which checkpoint, the ``best`` on them or the ``last``;
+    ``save_steps``: a checkpoint to resume from every so many steps too (0: at the evaluations alone).
 
     How it is computed, which changes no result but by rounding: ``tokens``: most tokens in one pass of the network, halved where memory
     runs out, with more passes a step; ``packing``: sentences one after another in place of padding; ``precision``: ``fp32``, ``bf16`` or
@@ -101,6 +102,7 @@ class TrainSettings:
     """
 
     held_out: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
     epochs: float = 10
     max_steps: int = 0
     batch_size: int = 16

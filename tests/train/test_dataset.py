@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 from transformers import BertTokenizerFast
 
+from models import settings
 from models.errors import UserError
 from models.labels import IGNORED, Schema
-from models.records import Example, Span
+from models.records import Example, Span, write_examples
 from models.settings import PredictSettings
-from train.dataset import split_by_article, to_rows, trusted
+from train.dataset import read_labelled, split_by_article, to_rows, trusted
 
 SCHEMA = Schema()
 READING = PredictSettings(window=16, overlap=4)
@@ -39,6 +40,16 @@ def test_articles_are_never_split():
 def test_impossible_splits(held_out, message):
     with pytest.raises(UserError, match=message):
         split_by_article([example("a-1")], held_out)
+
+
+def test_written_sentences_are_trained_on_and_none_is_held_out(tmp_path):
+    weak, written = tmp_path / "weak.jsonl", tmp_path / "written.jsonl"
+    run = settings.load("configs/tiny.yaml", [f"annotate.output={weak}", "annotate.review_weight=3", f"train.written=[{written}]"])
+    write_examples(weak, [example(f"{article}-{i}") for article in "abcdef" for i in range(3)])
+    write_examples(written, [example(f"w{i}-1", "پنج نفر", claim="STATISTIC") for i in range(10)])
+    labelled = read_labelled(run)
+    assert {e.article for e in labelled.held_out} == {"e"}
+    assert [(e.id, e.weight) for e in labelled.training if e.text == "پنج نفر"] == [(f"w{i}-1", 3.0) for i in range(10)]
 
 
 def test_unlabelled_heads_are_masked(tokenizer):

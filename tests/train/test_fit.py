@@ -107,7 +107,8 @@ def test_leaving_one_out_needs_articles(run):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is asked, not timed")
 @pytest.mark.parametrize(
-    ("instructions", "bf16", "fp32", "chosen"), [(True, 0.5, 1.0, True), (True, 2.0, 1.0, False), (True, 0.9, 1.0, False), (False, 0.5, 1.0, False)]
+    ("instructions", "bf16", "fp32", "chosen"),
+    [(True, 0.5, 1.0, True), (True, 2.0, 1.0, False), (True, 0.9, 1.0, False), (False, 0.5, 1.0, False)],
 )
 def test_bf16_is_taken_where_the_processor_is_clearly_faster_with_it(monkeypatch, instructions, bf16, fp32, chosen):
     """Some processors have the instructions and take twice as long with them."""
