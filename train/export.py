@@ -36,8 +36,8 @@ def export_onnx(model: GozarehModel, samples: Sequence[Ids], folder: Path) -> No
     """Write ``folder``/onnx/model_int8.onnx, having compared what it gives with the network itself.
 
     ``samples`` are rows of ids, special ones included, from which the ranges of activations are taken (see ``quantize``). On x86 without
-    VNNI (before about 2019) 8-bit products can saturate. Raises UserError where the extra ``onnx`` is not installed, RuntimeError where the
-    graph computes something else than the network.
+    VNNI its products overflow unless onnxruntime is told to be exact (see ``models.onnx_engine.session_options``). Raises UserError where
+    the extra ``onnx`` is not installed, RuntimeError where the graph computes something else than the network.
     """
     try:
         import onnx  # noqa: PLC0415 - an extra

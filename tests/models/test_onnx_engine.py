@@ -90,3 +90,26 @@ def test_a_graph_of_other_labels_is_refused(folder, tiny_encoder, tmp_path):
 def test_threads_are_the_processors_up_to_what_the_environment_says(asked, threads, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
     assert onnx_engine._processors() == (threads or len(os.sched_getaffinity(0)))
+
+
+def test_the_exact_products_are_taken_only_where_the_fast_ones_overflow(monkeypatch):
+    key = "session.x64quantprecision"
+    monkeypatch.setattr(onnx_engine, "_products_saturate", lambda: True)
+    assert onnx_engine.session_options().get_session_config_entry(key) == "1"
+    monkeypatch.setattr(onnx_engine, "_products_saturate", lambda: False)
+    with pytest.raises(RuntimeError, match=key):
+        onnx_engine.session_options().get_session_config_entry(key)
+
+
+def test_the_product_that_tells_is_what_its_comment_says():
+    onnx = pytest.importorskip("onnx")
+    info, kinds = onnx.helper.make_tensor_value_info, onnx.TensorProto
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMulInteger", ["a", "b"], ["y"])],
+        "g",
+        [info("a", kinds.UINT8, [1, 2]), info("b", kinds.INT8, [2, 1])],
+        [info("y", kinds.INT32, [1, 1])],
+    )
+    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+    assert onnx.load_from_string(onnx_engine._PRODUCT) == made
+    assert isinstance(onnx_engine._products_saturate(), bool)
