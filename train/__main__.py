@@ -26,7 +26,7 @@ from models import files, settings
 from models.encoders import Encoder, load_encoder
 from models.errors import ArgumentParser, command
 from models.predictor import Predictor
-from models.records import Example, Prediction
+from models.records import Example, Prediction, read_examples
 from models.render import table as prediction_table
 from models.settings import Settings
 
@@ -112,7 +112,7 @@ def _write(run: Settings, encoder: Encoder, fitted: Fit, data: Labelled, metrics
         "base_model": f"{encoder.source} (licence: {encoder.licence})",
         "settings": dataclasses.asdict(run),
         "licence": run.licence,
-        "data": _data(examples),
+        "data": _data(examples, run.train.written),
         "functions": _functions(run),
         "metrics": metrics,
         "best_step": fitted.best_step,
@@ -133,11 +133,13 @@ def _write(run: Settings, encoder: Encoder, fitted: Fit, data: Labelled, metrics
         out.write("\n\n".join(table(figures, name) for name, figures in metrics.items()) + "\n")
 
 
-def _data(examples: Sequence[Example]) -> dict[str, Any]:
+def _data(examples: Sequence[Example], written: Sequence[str]) -> dict[str, Any]:
+    count = sum(len(read_examples(path)) for path in written)
     return {
         "sentences": len(examples),
         "articles": len({example.article for example in examples}),
-        "reviewed": sum(example.claim_by_hand for example in examples),
+        "reviewed": sum(example.claim_by_hand for example in examples) - count,
+        "written": count,
         "corpora": _corpora(examples),
     }
 

@@ -42,7 +42,7 @@ def card(report: Mapping[str, Any], schema: Schema, positions: int, *, graph: bo
 
     - ``licence`` of the weights, by its id in https://huggingface.co/docs/hub/repositories-licenses; ``commit``, ``device``, ``minutes``;
     - ``temperature``, by which the claim head was calibrated;
-    - in ``data``: ``corpora``, each with ``name``, ``licence`` and ``sentences``; ``reviewed``, how many sentences were read;
+    - in ``data``: ``corpora``, each with ``name``, ``licence`` and ``sentences``, and how many sentences were ``reviewed`` and ``written``;
     - ``functions``: one dictionary a labelling function, all with the same keys;
     - ``metrics``: what ``evaluate.score`` gives, by the name of the labels measured on, and the ``interval`` of two of its figures;
     - ``cross_validation``: what ``cross_validate`` writes, figures by name in ``mean`` and ``spread`` and a list of ``seeds``.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from annotate.__main__ import main as annotate
 from models.predict import main as predict
-from models.records import digest, read_examples
+from models.records import digest, read_examples, write_examples
 from train.__main__ import main as train
 from train.cross_validate import main as cross_validate
 
@@ -63,16 +64,19 @@ def test_a_mistake_is_one_line_and_exit_2(workplace, capsys, arguments, message)
     assert not (workplace / "runs").exists()
 
 
-def test_what_was_read_trains_last_and_is_told_on_the_card(workplace):
+def test_what_was_read_trains_last_and_is_told_on_the_card_with_what_was_written(workplace):
     gold = [example for example in read_examples("seeds/gold.jsonl") if example.claim]
     reviews = [{"sentence": digest(example.text), "claim": example.claim} for example in gold]
     Path("reviews.jsonl").write_text("\n".join(map(json.dumps, reviews)), encoding="utf-8")
     assert annotate(["--config", "configs/tiny.yaml", "annotate.reviews=[reviews.jsonl]", "annotate.review_weight=2"]) == 0
-    assert train([*CONFIG, "review.epochs=1", "self_training.rounds=1"]) == 0
+    write_examples("written.jsonl", [replace(example, id=f"written#{i}") for i, example in enumerate(gold[:7])])
+    assert train([*CONFIG, "review.epochs=1", "self_training.rounds=1", "train.written=[written.jsonl]"]) == 0
     folders = {str(path.parent.relative_to("runs/tiny/checkpoints")) for path in Path("runs/tiny/checkpoints").rglob("fingerprint")}
     assert folders == {"round-0", "reviewed/run-0", "round-1"}
     report = json.loads(Path("runs/tiny/report.json").read_text(encoding="utf-8"))
     assert report["data"]["reviewed"] > 50
+    assert report["data"]["written"] == 7
     card = Path("runs/tiny/published/README.md").read_text(encoding="utf-8")
     assert f"{report['data']['reviewed']} were also read one by one" in card
+    assert "7 more were written for this training" in card
     assert "trained anew, 1 time," in card
