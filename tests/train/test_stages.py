@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 from transformers import BertModel
 
+from models.architectures import architecture
 from models.errors import UserError
 from models.labels import Schema
 from models.modeling import joint_model
@@ -70,6 +71,12 @@ def test_only_upper_layers_and_heads_get_a_learning_rate(network):
     assert {name.split(".")[3] for name in names if name.startswith("bert.encoder")} == {"2"}
     assert not any(name.startswith("bert.embeddings") for name in names)
     assert {"classifier.weight", "claim_classifier.weight", "bert.pooler.dense.weight"} <= names
+
+
+def test_biases_and_norms_of_lower_layers_learn_if_asked(network):
+    lower = upper_layers_alone(network, 1, biases=True).get_submodule(f"{architecture(network.config).layers}.0")
+    learning = {name for name, weight in lower.named_parameters() if weight.requires_grad}
+    assert learning == {name for name, weight in lower.named_parameters() if name.endswith("bias") or "LayerNorm" in name}
 
 
 def test_no_number_of_layers_is_all_of_them_and_too_many_are_refused(network):
