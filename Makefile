@@ -76,8 +76,8 @@ small: ## teach half of the published model's layers on the same text, after mak
 
 bench-train: $(VENV)/.installed ## plain Trainer against the recipe of configs/parsbert.yaml, and joint training against two runs
 	$(BIN)/python -m benchmarks.train
-	$(MAKE) annotate CONFIG=configs/compact.yaml
-	$(BIN)/python -m benchmarks.joint --config configs/compact.yaml train.epochs=8 augment.copies=1
+	$(MAKE) annotate CONFIG=configs/compact-seeds.yaml
+	$(BIN)/python -m benchmarks.joint --config configs/compact-seeds.yaml train.epochs=8 augment.copies=1
 
 bench: $(VENV)/.installed ## stock pipelines and our engines on this CPU, in turns (an hour); MODEL=FOLDER, MODELS="NAME=FOLDER …", GOLD="FILE …", OPTIONS=--quick
 	$(BIN)/python -m benchmarks.predict $(MODEL) --random-bert $(MODELS:%=--models %) $(GOLD:%=--gold %) $(OPTIONS)

@@ -26,12 +26,12 @@ from models import files, settings
 from models.encoders import Encoder, load_encoder
 from models.errors import ArgumentParser, command
 from models.predictor import Predictor
-from models.records import Example, Prediction, read_examples
+from models.records import Example, Prediction
 from models.render import table as prediction_table
 from models.settings import Settings
 
 from .bootstrap import claim_counts, interval, span_counts
-from .dataset import Labelled, read_labelled
+from .dataset import Labelled, read_labelled, written
 from .distil import distil
 from .evaluate import evaluate, score, table
 from .fit import Fit
@@ -112,7 +112,7 @@ def _write(run: Settings, encoder: Encoder, fitted: Fit, data: Labelled, metrics
         "base_model": f"{encoder.source} (licence: {encoder.licence})",
         "settings": dataclasses.asdict(run),
         "licence": run.licence,
-        "data": _data(examples, run.train.written),
+        "data": _data(examples, len(written(run))),
         "functions": _functions(run),
         "metrics": metrics,
         "best_step": fitted.best_step,
@@ -133,13 +133,12 @@ def _write(run: Settings, encoder: Encoder, fitted: Fit, data: Labelled, metrics
         out.write("\n\n".join(table(figures, name) for name, figures in metrics.items()) + "\n")
 
 
-def _data(examples: Sequence[Example], written: Sequence[str]) -> dict[str, Any]:
-    count = sum(len(read_examples(path)) for path in written)
+def _data(examples: Sequence[Example], written: int) -> dict[str, Any]:
     return {
         "sentences": len(examples),
         "articles": len({example.article for example in examples}),
-        "reviewed": sum(example.claim_by_hand for example in examples) - count,
-        "written": count,
+        "reviewed": sum(example.claim_by_hand for example in examples) - written,
+        "written": written,
         "corpora": _corpora(examples),
     }
 

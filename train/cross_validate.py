@@ -20,7 +20,7 @@ from models.records import Example, PredictedSentence, read_examples
 from models.scoring import MICRO
 from models.settings import Settings
 
-from .dataset import Labelled
+from .dataset import Labelled, written
 from .evaluate import score
 from .stages import fit_stages
 
@@ -93,7 +93,8 @@ def headline(report: Mapping[str, Any]) -> dict[str, float]:
 def train_and_read(
     run: Settings, training: Sequence[Example], held_out: Sequence[Example], unseen: Sequence[Example]
 ) -> list[PredictedSentence]:
-    """Fit on ``training``, choose the checkpoint on ``held_out``, read the sentences of ``unseen``."""
+    """Fit on ``training`` and what the run has of written sentences, choose the checkpoint on ``held_out``, read those of ``unseen``."""
+    training = [*training, *written(run)]
     encoder = load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in training))
     with tempfile.TemporaryDirectory() as folder:
         fitted = fit_stages(run, encoder, Labelled(Schema(), training, held_out, gold={}), Path(folder))

@@ -46,8 +46,12 @@ def read_labelled(run: Settings) -> Labelled:
         types = {span.label for example in training for span in example.spans or ()}
         return Labelled(Schema(tuple(sorted(types)), claims=()), training, held_out, {path: read_conll(path) for path in run.data.test})
     training, held_out = split_by_article(read_examples(run.annotate.output), run.train.held_out)
-    written = [replace(e, weight=run.annotate.review_weight) for path in run.train.written for e in read_examples(path)]
-    return Labelled(Schema(), [*training, *written], trusted(held_out), {path: read_examples(path) for path in run.gold})
+    return Labelled(Schema(), [*training, *written(run)], trusted(held_out), {path: read_examples(path) for path in run.gold})
+
+
+def written(run: Settings) -> list[Example]:
+    """The sentences of ``train.written``, each of the weight of one that was read. Raises UserError for a mistake in a file."""
+    return [replace(example, weight=run.annotate.review_weight) for path in run.train.written for example in read_examples(path)]
 
 
 def trusted(examples: Sequence[Example]) -> list[Example]:

@@ -100,7 +100,7 @@ def upper_layers_alone(model: GozarehModel, layers: int, *, biases: bool = False
     model.get_submodule(f"{kind.prefix}.embeddings").requires_grad_(requires_grad=False)
     for number in range(below):
         for weight in model.get_submodule(f"{kind.layers}.{number}").parameters():
-            weight.requires_grad_(requires_grad=biases and weight.ndim == 1)
+            weight.requires_grad = biases and weight.ndim == 1
     return model
 
 
