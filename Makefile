@@ -16,6 +16,8 @@ NAME := $(basename $(notdir $(CONFIG)))
 RUN := runs/$(NAME)
 # the files that the run's articles are in, so that a new one is labelled too
 ARTICLES := $(shell find -H $$(sed -n 's/^ *articles: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ') seeds/articles -type f 2>/dev/null | sort -u)
+# the sentences written for training that the run names
+WRITTEN := $(shell sed -n 's/^ *written: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ')
 
 .PHONY: help setup annotate train evaluate compare predict publish corpora release small doors bench bench-train lint test clean
 
@@ -32,13 +34,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 annotate: $(RUN)/weak.jsonl ## label the articles weakly and report on each labelling function
 
-$(RUN)/weak.jsonl: $(VENV)/.installed $(CONFIG) $(ARTICLES) seeds/gold.jsonl $(wildcard models/*.py annotate/*.py annotate/functions/*.py annotate/lexicons/*.txt annotate/*.jsonl)
+$(RUN)/weak.jsonl: $(VENV)/.installed $(CONFIG) $(ARTICLES) seeds/gold.jsonl $(wildcard models/*.py annotate/*.py annotate/functions/*.py annotate/lexicons/*.txt annotate/reviews*.jsonl)
 	$(BIN)/python -m annotate --config $(CONFIG)
 
 train: $(RUN)/report.json $(RUN)/published/config.json ## train, evaluate and show a prediction; parsbert with a GPU, compact without
 	@echo "Up to date: $(RUN)/report.json; figures in $(RUN)/report.txt, the model in $(RUN)/published/"
 
-$(RUN)/report.json $(RUN)/published/config.json &: $(RUN)/weak.jsonl $(wildcard train/*.py train/*.md)
+$(RUN)/report.json $(RUN)/published/config.json &: $(RUN)/weak.jsonl $(WRITTEN) $(wildcard train/*.py train/*.md)
 	@echo "CONFIG=$(CONFIG) $(if $(filter command line environment,$(origin CONFIG)),(as given),$(if $(GPU),(a GPU was found),(no GPU was found: the compact encoder)))"
 	$(BIN)/python -m train --config $(CONFIG)
 

@@ -136,11 +136,11 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class ReviewSettings:
-    """A second stage, on the sentences whose claim was read and as many others: ``epochs`` (0: none), ``learning_rate``, and ``share``,
-    how much of its weights the network takes over, the rest staying the first stage's. ``network``: a published folder, whose network goes
-    before it in place of a first stage and labels the others with the rules (see ``self_training``); ``layers``: how many of the upper
-    layers learn, with the heads (0: the whole network); ``biases``: the lower ones' biases and norms too; ``runs``: how many networks
-    learn so, each with a seed of its own, to be averaged.
+    """A second stage, on the sentences whose claim was read or that were written and as many others: ``epochs`` (0: none),
+    ``learning_rate``, and ``share``, how much of its weights the network takes over, the rest staying the first stage's. ``network``: a
+    published folder, whose network goes before it in place of a first stage and labels the others with the rules (see ``self_training``);
+    ``layers``: how many of the upper layers learn, with the heads (0: the whole network); ``biases``: the lower ones' biases and norms too;
+    ``runs``: how many networks learn so, each with a seed of its own, to be averaged.
     """
 
     epochs: float = 0
@@ -229,6 +229,8 @@ class Settings:
         _within(self, 0, 2**32 - 1, "seed")
         if bool(self.annotate.articles) == bool(self.data.train):
             raise ValueError("name either articles to label, 'annotate.articles', or labelled files, 'data.train'")
+        if self.data.train and self.train.written:
+            raise ValueError("'train.written' goes with articles; name its sentences under 'data.train'")
         if self.review.network and self.self_training.rounds:
             raise ValueError("'review.network' goes on once with one network; leave out 'self_training.rounds'")
 

@@ -31,7 +31,7 @@ from models.render import table as prediction_table
 from models.settings import Settings
 
 from .bootstrap import claim_counts, interval, span_counts
-from .dataset import Labelled, read_labelled, written
+from .dataset import Labelled, read_labelled
 from .distil import distil
 from .evaluate import evaluate, score, table
 from .fit import Fit
@@ -112,7 +112,7 @@ def _write(run: Settings, encoder: Encoder, fitted: Fit, data: Labelled, metrics
         "base_model": f"{encoder.source} (licence: {encoder.licence})",
         "settings": dataclasses.asdict(run),
         "licence": run.licence,
-        "data": _data(examples, len(written(run))),
+        "data": _data(examples, data.written),
         "functions": _functions(run),
         "metrics": metrics,
         "best_step": fitted.best_step,

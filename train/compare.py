@@ -29,7 +29,7 @@ from models.settings import Settings
 
 from .bootstrap import DRAWS, claim_counts, gain, span_counts
 from .cross_validate import SEEDS, Read, left_out, summary, train_and_read
-from .dataset import split_by_article, trusted
+from .dataset import split_by_article, trusted, written
 from .evaluate import markdown, score
 from .readings import AGAIN, Rules, kept
 
@@ -102,7 +102,9 @@ def _gain_cells(found: Mapping[str, float]) -> tuple[str, str]:
 
 
 def lessons(weak: Sequence[Example], gold: Sequence[Example]) -> dict[str, list[Example]]:
-    """What each student learns from, by the student's name. Where a sentence has both labels, gold's goes before the weak one."""
+    """What each student learns from, by the student's name, besides what the run has of written sentences. Where a sentence has both
+    labels, gold's goes before the weak one.
+    """
     by_hand = {(example.article, example.text): example for example in gold}
     met = {(example.article, example.text) for example in weak}
     both = [by_hand.get((example.article, example.text), example) for example in weak]
@@ -119,7 +121,7 @@ def on_unseen(
     articles = {example.article for example in others}
     training, held_out = split_by_article(others, [article for article in run.train.held_out if article in articles])
     students = [dataclasses.replace(run, seed=seed) for seed in range(run.seed, run.seed + seeds)]
-    return [read(student, training, trusted(held_out), unseen) for student in students]
+    return [read(student, [*training, *written(run)], trusted(held_out), unseen) for student in students]
 
 
 def compare(

@@ -40,7 +40,8 @@ def leave_one_out(run: Settings, examples: Sequence[Example], gold: Sequence[Exa
 
 
 def left_out(run: Settings, examples: Sequence[Example], gold: Sequence[Example], seeds: int, read: Read) -> list[list[PredictedSentence]]:
-    """Each seed's reading of ``gold``: every article of it is left out in turn and read by a model trained on the others' ``examples``.
+    """Each seed's reading of ``gold``: every article of it is left out in turn and read by a model trained on the others' ``examples``
+    and on what the run has of written sentences.
 
     The article after it (in order, round) chooses the checkpoint. Raises UserError for too few articles or seeds, and for an article that
     has no examples.
@@ -65,7 +66,7 @@ def _left_out(
         unseen = {place: example for place, example in enumerate(gold) if example.article == article}
         training = [example for example in examples if example.article not in (article, chooser)]
         held_out = [example for example in examples if example.article == chooser]
-        predicted |= zip(unseen, read(run, training, held_out, list(unseen.values())), strict=True)
+        predicted |= zip(unseen, read(run, [*training, *written(run)], held_out, list(unseen.values())), strict=True)
     return [predicted[place] for place in range(len(gold))]
 
 
@@ -93,8 +94,7 @@ def headline(report: Mapping[str, Any]) -> dict[str, float]:
 def train_and_read(
     run: Settings, training: Sequence[Example], held_out: Sequence[Example], unseen: Sequence[Example]
 ) -> list[PredictedSentence]:
-    """Fit on ``training`` and what the run has of written sentences, choose the checkpoint on ``held_out``, read those of ``unseen``."""
-    training = [*training, *written(run)]
+    """Fit on ``training``, choose the checkpoint on ``held_out``, read the sentences of ``unseen``."""
     encoder = load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in training))
     with tempfile.TemporaryDirectory() as folder:
         fitted = fit_stages(run, encoder, Labelled(Schema(), training, held_out, gold={}), Path(folder))

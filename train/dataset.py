@@ -31,27 +31,41 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Labelled:
-    """What a run learns from, what chooses its checkpoint and, by the file's name, what it is measured on."""
+    """What a run learns from, the last ``written`` of it sentences that were written for training; what chooses its checkpoint; and, by
+    the file's name, what it is measured on.
+    """
 
     schema: Schema
     training: Sequence[Example]
     held_out: Sequence[Example]
     gold: Mapping[str, Sequence[Example]]
+    written: int = 0
 
 
 def read_labelled(run: Settings) -> Labelled:
-    """The run's weak labels and gold, or its hand-labelled files. Raises UserError for a mistake in any of them."""
+    """The run's weak labels, written sentences and gold, or its hand-labelled files. Raises UserError for a mistake in any of them."""
     if run.data.train:
         training, held_out = ([e for path in paths for e in read_conll(path)] for paths in (run.data.train, run.data.held_out))
         types = {span.label for example in training for span in example.spans or ()}
         return Labelled(Schema(tuple(sorted(types)), claims=()), training, held_out, {path: read_conll(path) for path in run.data.test})
     training, held_out = split_by_article(read_examples(run.annotate.output), run.train.held_out)
-    return Labelled(Schema(), [*training, *written(run)], trusted(held_out), {path: read_examples(path) for path in run.gold})
+    by_hand = written(run)
+    return Labelled(Schema(), [*training, *by_hand], trusted(held_out), {path: read_examples(path) for path in run.gold}, len(by_hand))
 
 
 def written(run: Settings) -> list[Example]:
-    """The sentences of ``train.written``, each of the weight of one that was read. Raises UserError for a mistake in a file."""
-    return [replace(example, weight=run.annotate.review_weight) for path in run.train.written for example in read_examples(path)]
+    """The sentences of ``train.written``, each of the weight of one that was read. Raises UserError for a mistake in a file, and for a
+    sentence whose labels are no hand's.
+    """
+    examples: list[Example] = []
+    for path in run.train.written:
+        for example in read_examples(path):
+            if example.spans is None or not example.claim_by_hand:
+                raise UserError(
+                    f"{path}, sentence {example.id}: needs 'entities' and a 'claim' without 'claim_scores'; label it, or leave it out"
+                )
+            examples.append(replace(example, weight=run.annotate.review_weight))
+    return examples
 
 
 def trusted(examples: Sequence[Example]) -> list[Example]:

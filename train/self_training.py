@@ -23,9 +23,9 @@ def relabel(teacher: Predictor, examples: Sequence[Example], settings: SelfTrain
 
 def agreed(example: Example, read: PredictedSentence, confidence: float | None) -> Example:
     """Spans on which both agree stay. Where they differ, a teacher that is at least so confident wins; else the stretch is masked. With
-    no ``confidence`` the example's spans stay as they are.
+    no ``confidence``, and where a hand has labelled, the example's spans stay as they are.
     """
-    if example.spans is None or confidence is None:
+    if example.spans is None or confidence is None or example.claim_by_hand:
         return example
     sure = [span for span in read.spans if span.score >= confidence]
     weak = {(span.label, span.start, span.end) for span in example.spans}

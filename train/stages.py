@@ -58,7 +58,7 @@ def _reviewed(run: Settings, encoder: Encoder, data: Labelled, first: Fit, folde
 def _reviewed_again(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit:
     """A published network gone on with the sentences that were read; the others are as it and the rules see them together."""
     if not any(example.claim_by_hand for example in data.training):
-        raise UserError("review.network: no claim of the training sentences was read; name files under annotate.reviews")
+        raise UserError("review.network: no claim of the training sentences was read; name files under annotate.reviews or train.written")
     published = load_network(check_folder(Path(run.review.network)))
     encoder = dataclasses.replace(encoder, tokenizer=load_tokenizer(Path(run.review.network)))
     first = Fit(published, encoder.tokenizer, [], 0, 1.0)
@@ -114,7 +114,7 @@ def average(network: nn.Module, other: nn.Module, share: float) -> None:
 
 
 def review_set(examples: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
-    """The sentences whose claim was read, and as many others, their weak claims masked, so that spans are not forgotten."""
+    """The sentences whose claim was read or that were written, and as many others, their weak claims masked: spans are not forgotten."""
     read = [example for example in examples if example.claim_by_hand]
     others = [replace(example, claim=None, claim_scores=None) for example in examples if not example.claim_by_hand]
     return read, random.Random(seed).sample(others, min(len(read), len(others)))

@@ -43,6 +43,7 @@ def test_defaults_and_overrides(config):
         (VALID + "gold: seeds\n", "line 4, field 'gold': expected a list"),
         ("encoder: {source: f}\n", "name either articles to label, 'annotate.articles', or labelled files, 'data.train'"),
         (VALID + "data: {train: [a], held_out: [b]}\n", "name either articles"),
+        ("encoder: {source: f}\ndata: {train: [a], held_out: [b]}\ntrain: {written: [c]}\n", "'train.written' goes with articles"),
         ("encoder: {source: f}\ndata: {train: [a]}\n", "line 2, section 'data': 'train' and 'held_out' go together"),
         ("encoder: {}\n", "missing key 'encoder.source'"),
         ("name: [x\n", "line 2: not valid YAML"),

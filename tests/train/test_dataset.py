@@ -8,7 +8,7 @@ from models.errors import UserError
 from models.labels import IGNORED, Schema
 from models.records import Example, Span, write_examples
 from models.settings import PredictSettings
-from train.dataset import read_labelled, split_by_article, to_rows, trusted
+from train.dataset import read_labelled, split_by_article, to_rows, trusted, written
 
 SCHEMA = Schema()
 READING = PredictSettings(window=16, overlap=4)
@@ -50,6 +50,14 @@ def test_written_sentences_are_trained_on_and_none_is_held_out(tmp_path):
     labelled = read_labelled(run)
     assert {e.article for e in labelled.held_out} == {"e"}
     assert [(e.id, e.weight) for e in labelled.training if e.text == "پنج نفر"] == [(f"w{i}-1", 3.0) for i in range(10)]
+
+
+@pytest.mark.parametrize("weak", [{"claim": None}, {"spans": None}, {"claim_scores": {"POLICY": 0.9}}])
+def test_written_sentences_have_labels_by_hand(tmp_path, weak):
+    path = tmp_path / "written.jsonl"
+    write_examples(path, [example("w-1"), example("w-2", **weak)])
+    with pytest.raises(UserError, match=r"written.jsonl, sentence w-2: needs 'entities' and a 'claim' without 'claim_scores'"):
+        written(settings.load("configs/tiny.yaml", [f"train.written=[{path}]"]))
 
 
 def test_unlabelled_heads_are_masked(tokenizer):

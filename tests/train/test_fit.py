@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from transformers import TrainerCallback
@@ -9,7 +11,7 @@ from models import settings
 from models.encoders import Encoder
 from models.errors import UserError
 from models.predictor import Predictor
-from models.records import read_examples
+from models.records import read_examples, write_examples
 from train.cross_validate import leave_one_out
 from train.dataset import split_by_article
 from train.fit import fit
@@ -98,6 +100,15 @@ def test_no_article_is_read_by_a_model_that_saw_it(run, tiny_model, tiny_tokeniz
     assert {seed for seed, *_ in seen} == {13, 14}
     assert len(result["seeds"]) == 2
     assert result["mean"].keys() == result["spread"].keys()
+
+
+def test_written_sentences_are_in_each_lesson(run, tmp_path):
+    write_examples(tmp_path / "written.jsonl", [replace(EXAMPLES[0], id="written#1", article=None)])
+    run = replace(run, train=replace(run.train, written=(str(tmp_path / "written.jsonl"),)))
+    lessons = []
+    with pytest.raises(ValueError, match="argument 2 is shorter"):  # nothing is read
+        leave_one_out(run, EXAMPLES, EXAMPLES, 1, lambda _, training, *__: lessons.append([e.id for e in training]) or [])
+    assert [lesson.count("written#1") for lesson in lessons] == [1]
 
 
 def test_leaving_one_out_needs_articles(run):

@@ -28,6 +28,11 @@ def test_what_both_see_stays():
     assert (result.spans, result.unsure) == ((both,), ())
 
 
+def test_what_a_hand_has_labelled_stays():
+    by_hand = weak(span("ROLE", 14, 24), claim="POLICY")
+    assert agreed(by_hand, read(span("PERSON", 0, 13, 0.95)), 0.9) == by_hand
+
+
 def test_a_confident_teacher_beats_the_rules():
     result = agreed(weak(span("PERSON", 4, 13)), read(span("PERSON", 0, 13, 0.95)), 0.9)
     assert (result.spans, result.unsure) == ((span("PERSON", 0, 13, 0.95),), ())

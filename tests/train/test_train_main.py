@@ -78,5 +78,5 @@ def test_what_was_read_trains_last_and_is_told_on_the_card_with_what_was_written
     assert report["data"]["written"] == 7
     card = Path("runs/tiny/published/README.md").read_text(encoding="utf-8")
     assert f"{report['data']['reviewed']} were also read one by one" in card
-    assert "7 more were written for this training" in card
+    assert "7 more sentences, labelled one by one" in card
     assert "trained anew, 1 time," in card

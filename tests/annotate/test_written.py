@@ -10,7 +10,7 @@ from models.records import read_examples
 from models.text import fold
 from train.dataset import on_word_edges
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WRITTEN = read_examples(ROOT / "annotate/written.jsonl")
 
 
