@@ -62,10 +62,11 @@ publish: $(RUN)/report.json ## replace models/published/NAME by this run's model
 corpora: $(VENV)/.installed ## fetch the public text of configs/corpora.yaml into corpora/ (60 MB)
 	$(BIN)/python -m annotate.fetch
 
-release: ## train the published model anew: seeds and the licensed news in corpora/ (see configs/compact-news.yaml)
+release: ## train the published model anew: seeds, licensed news in corpora/, what was read and written (configs/compact-reviewed.yaml)
 	@test -e corpora || { echo 'error: corpora: no such folder; run make corpora' >&2; exit 2; }
 	$(MAKE) train CONFIG=configs/compact-news.yaml
-	$(BIN)/python -m train.publish runs/compact-news --to models/published/compact --onnx
+	$(MAKE) train CONFIG=configs/compact-reviewed.yaml
+	$(BIN)/python -m train.publish runs/compact-reviewed --to models/published/compact --onnx
 	$(BIN)/python -m train.publish --verify models/published/compact
 
 doors: $(VENV)/.installed ## every way to call a published folder, under VERSIONS="5.0 5.10 5.23 5.24" of transformers; DIR=FOLDER for another than a tiny one

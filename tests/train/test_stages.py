@@ -105,7 +105,14 @@ def reviewing(workplace, network, tiny_tokenizer, tiny_report):
         by_rules = {"claim_scores": {"POLICY": 1.0}}
         weak = [{"id": f"a{i}-0"} | label | ({} if read and i % 3 == 0 else by_rules) for i in range(15)]
         Path("weak.jsonl").write_text("".join(json.dumps(record) + "\n" for record in weak), encoding="utf-8")
-        settings = ["annotate.output=weak.jsonl", "encoder.source=encoder", "encoder.trim=false", "gold=[]", "review.network=first"]
+        settings = [
+            "annotate.output=weak.jsonl",
+            "encoder.source=encoder",
+            "encoder.trim=false",
+            "gold=[]",
+            "review.network=first",
+            "train.written=[]",
+        ]
         window = [f"predict.{name}={READING[name]}" for name in ("overlap", "window")]
         steps = ["review.layers=1", "train.batch_size=4", "train.warmup=0"]
         return ["--config", "configs/compact-reviewed.yaml", *settings, *window, *steps]
@@ -113,12 +120,15 @@ def reviewing(workplace, network, tiny_tokenizer, tiny_report):
     return write
 
 
-def test_a_published_network_goes_on_and_its_lower_layers_stay_to_the_bit(reviewing, network):
-    assert main(reviewing(read=True)) == 0
+@pytest.mark.parametrize("biases", [False, True])
+def test_a_published_network_goes_on_and_its_lower_matrices_stay_to_the_bit(reviewing, network, biases):
+    assert main([*reviewing(read=True), f"review.biases={biases}"]) == 0
     reviewed = load("runs/compact-reviewed/published", device="cpu").engine.model.state_dict()
     same = {name for name, tensor in network.state_dict().items() if torch.equal(tensor, reviewed[name])}
-    lower = ("bert.embeddings", "bert.encoder.layer.0", "bert.encoder.layer.1")
-    assert {name for name in reviewed if name.startswith(lower)} <= same
+    lower = {name for name in reviewed if name.startswith(("bert.encoder.layer.0", "bert.encoder.layer.1"))}
+    assert {name for name in reviewed if name.startswith("bert.embeddings")} <= same
+    assert lower - same <= ({name for name in lower if reviewed[name].ndim == 1} if biases else set())
+    assert bool(lower - same) is biases
     assert not {name for name in reviewed if name.startswith("bert.encoder.layer.2") and name.endswith("dense.weight")} & same
 
 
