@@ -82,8 +82,13 @@ _IN_YEAR = _before(
 _AT_CLOCK = _before("ساعت|ساعات|راس")
 _AND_MINUTES = re.compile(r"(?<!\w)ساعت \d+ و ?$")
 _FROM_CLOCK = re.compile(r"(?<!\w)\d{1,2}:\d{2} ?(?:تا|الی|و|-) ?$")
-_CLAUSE = _before("ماده(?: واحده)?|مواد|بند|تبصره|اصل|اصول|فصل|جزء|آیه|سوره|صفحه|صص?|قطعنامه|حکمت|خطبه")
+_CLAUSE_NOUNS = "ماده(?: واحده)?|مواد|بند|تبصره|اصل|اصول|فصل|جزء|آیه|سوره|صفحه|صص?|قطعنامه|حکمت|خطبه"
+_CLAUSE = _before(_CLAUSE_NOUNS)
+_IN_BRACKETS = re.compile(rf"(?<!\w)(?:{_CLAUSE_NOUNS})(?: ?ها)?ی? ?\((?:\d+\) ?(?:و|،|تا) ?\()*$")  # «مواد (۲) و (۳)»
 _CODED = _before("(?:کد|شماره|شناسه|تلفن|نمابر|فکس|داخلی|پیامک|صندوق پستی)(?: ?(?:خبر|ملی|پستی|تماس|تلفن|همراه|مجوز|حساب|کارت|شبا))?")
+_LAST_DIGIT = _before(
+    r"(?:آخرین رقم|رقم (?:آخر|پایانی|انتهایی))(?: (?:(?:شماره|کد) ?)?ملی| کد ?ملی)?(?: (?:آن ?ها|شان|\w+شان|سرپرست\w*|خانوار|ایشان))*"
+)
 _SERVICE = _before("سامانه(?: پیامکی| تلفنی)?|خط|سرشماره")
 _KEYED = re.compile(r" ?#")
 _NUMBERED = _before(lexicon("number_identifiers"))
@@ -175,12 +180,13 @@ def _is_clock(r: Reading) -> bool:
 
 
 def _is_clause(r: Reading) -> bool:
-    return _CLAUSE.search(r.before) is not None and not _PEOPLE.match(r.after)
+    return (_CLAUSE.search(r.before) or _IN_BRACKETS.search(r.before)) is not None and not _PEOPLE.match(r.after)
 
 
 def _is_code(r: Reading) -> bool:
     return (
         _CODED.search(r.before) is not None
+        or (r.digits and not r.counted and _LAST_DIGIT.search(r.before) is not None)
         or (r.digits and not r.counted and 3 <= len(r.surface) <= 8 and _SERVICE.search(r.before) is not None)  # «سامانه 1482»
         or (r.before.endswith("*") and _KEYED.match(r.after) is not None)  # «*123#»
         or (r.digits and len(r.surface) > 9)
@@ -429,7 +435,7 @@ def clause_number(passage: Passage) -> Found:
 
 
 def code(passage: Passage) -> Found:
-    """News codes, telephone numbers, numbers of items in a list.
+    """News codes, telephone numbers, digits that end a national code, numbers of items in a list.
 
     Fires: کد خبر: ⟦۲۱۵۰۸۳⟧
     Not: شمار خبرها ۲۱۵ است.
