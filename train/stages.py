@@ -69,7 +69,7 @@ def _reviewed_again(run: Settings, encoder: Encoder, data: Labelled, folder: Pat
 
 def _gone_on(run: Settings, encoder: Encoder, chosen: Sequence[Example], data: Labelled, first: Fit, folder: Path) -> Fit:
     train = dataclasses.replace(run.train, epochs=run.review.epochs, max_steps=0, learning_rate=run.review.learning_rate)
-    start = upper_layers_alone(first.model, run.review.layers, biases=run.review.biases)
+    start = upper_layers_alone(first.model, run.review.layers)
 
     def once(number: int) -> Fit:
         log.info("the sentences that were read, run %d of %d", number + 1, run.review.runs)
@@ -87,10 +87,8 @@ def _gone_on(run: Settings, encoder: Encoder, chosen: Sequence[Example], data: L
     return replace(second, model=as_stored(second.model), temperature=temperature)
 
 
-def upper_layers_alone(model: GozarehModel, layers: int, *, biases: bool = False) -> GozarehModel:
-    """The network, in which from now on only the upper ``layers`` of the encoder (0: all, and the embeddings) and the heads learn; with
-    ``biases`` also the biases and norms of the lower layers, a thousandth of their weights (BitFit, Ben Zaken et al. 2022).
-    """
+def upper_layers_alone(model: GozarehModel, layers: int) -> GozarehModel:
+    """The network, in which from now on only the upper ``layers`` of the encoder (0: all, and the embeddings) and the heads learn."""
     if not layers:
         return model
     below = model.config.num_hidden_layers - layers
@@ -99,8 +97,7 @@ def upper_layers_alone(model: GozarehModel, layers: int, *, biases: bool = False
     kind = architecture(model.config)
     model.get_submodule(f"{kind.prefix}.embeddings").requires_grad_(requires_grad=False)
     for number in range(below):
-        for weight in model.get_submodule(f"{kind.layers}.{number}").parameters():
-            weight.requires_grad = biases and weight.ndim == 1
+        model.get_submodule(f"{kind.layers}.{number}").requires_grad_(requires_grad=False)
     return model
 
 
