@@ -139,7 +139,8 @@ class ReviewSettings:
     """A second stage, on the sentences whose claim was read or that were written and as many others: ``epochs`` (0: none),
     ``learning_rate``, and ``share``, how much of its weights the network takes over, the rest staying the first stage's. ``network``: a
     published folder, whose network goes before it in place of a first stage and labels the others with the rules (see ``self_training``);
-    ``layers``: how many of the upper layers learn, with the heads (0: the whole network); ``runs``: how many networks learn so, each with a seed of its own, to be averaged.
+    ``layers``: how many of the upper layers learn, with the heads (0: the whole network); ``runs``: how many networks learn so, each with
+    a seed of its own, to be averaged.
     """
 
     epochs: float = 0
