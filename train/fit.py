@@ -113,9 +113,13 @@ def gathered(model: GozarehModel) -> GozarehModel:
 
 
 def as_stored(model: GozarehModel) -> GozarehModel:
-    """The network, on the CPU, its weights cut to the 16 bits in which they are published: what is measured is what will be loaded."""
+    """The network, on the CPU, its weights cut to the 16 bits in which they are published: what is measured is what will be loaded.
+
+    Those that learned keep bfloat16's eight significant bits, which is far finer than the 8-bit graph and takes a quarter less in an archive.
+    """
     for parameter in model.parameters():
-        parameter.data = parameter.data.cpu().half().float()
+        learned = parameter.data.cpu().bfloat16() if parameter.requires_grad else parameter.data.cpu()
+        parameter.data = learned.half().float()
     model.eval()  # type: ignore[no-untyped-call]
     return model
 
