@@ -115,7 +115,7 @@ def gathered(model: GozarehModel) -> GozarehModel:
 def as_stored(model: GozarehModel) -> GozarehModel:
     """The network, on the CPU, its weights cut to the 16 bits in which they are published: what is measured is what will be loaded.
 
-    Those that learned keep bfloat16's eight significant bits, which is far finer than the 8-bit graph and takes a quarter less in an archive.
+    Those that learned keep the eight significant bits of bfloat16: finer than the 8-bit graph, and a quarter less in an archive.
     """
     for parameter in model.parameters():
         learned = parameter.data.cpu().bfloat16() if parameter.requires_grad else parameter.data.cpu()
