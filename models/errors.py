@@ -42,18 +42,30 @@ def command(main: Callable[[Sequence[str] | None], int]) -> Main:
     def run(argv: Sequence[str] | None = None) -> int:
         try:
             return main(argv)
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            return 130
-        except BrokenPipeError:  # the reader of our pipe has gone (`predict | head`): nothing to report, nothing to flush
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        except Exception as error:
-            traceback.print_exc()
-            print(f"error: a fault of ours, not of your input: {type(error).__name__}: {error}", file=sys.stderr)
-            return 1
+        except (KeyboardInterrupt, Exception) as error:
+            return _reported(error)
 
     return run
+
+
+def _reported(error: BaseException) -> int:
+    """Say on standard error what ended a command; gives its exit code."""
+    if _interrupted(error):
+        print("interrupted", file=sys.stderr)
+        return 130
+    if isinstance(error, UserError):
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if isinstance(error, BrokenPipeError):  # the reader of our pipe has gone (`predict | head`): nothing to report, nothing to flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    traceback.print_exception(error)
+    print(f"error: a fault of ours, not of your input: {type(error).__name__}: {error}", file=sys.stderr)
+    return 1
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether an error is Ctrl-C's, or was raised where Ctrl-C cut something off: a pipe to a process it ended, a thread not yet begun."""
+    while error and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None

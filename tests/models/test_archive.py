@@ -1,6 +1,5 @@
 """A long run: what it writes is the same however often it was killed, and nothing is overwritten that is not its own."""
 
-import contextlib
 import fcntl
 import json
 import os
@@ -315,15 +314,6 @@ def test_workers_write_what_one_process_writes_and_no_death_among_them_hangs(rea
     assert contents(tmp_path / "two") == contents(tmp_path / "one")
 
 
-def interrupt(process):
-    """Ctrl-C, and again where it was lost: Python drops an exception that a signal raises within a destructor or a callback."""
-    for _ in range(10):
-        os.killpg(process.pid, signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=5)
-            return
-
-
 def test_ctrl_c_ends_the_workers_and_they_end_when_the_command_was_killed(real, tmp_path):
     long = tmp_path / "long.jsonl"  # so that the run is not over before the signal comes
     long.write_text("".join(json.dumps({"text": f"خبر {i} امروز گفت."}) + "\n" for i in range(50_000)), encoding="utf-8")
@@ -331,7 +321,7 @@ def test_ctrl_c_ends_the_workers_and_they_end_when_the_command_was_killed(real, 
         process = real(name, "--workers", "2", source=long, start_new_session=True)
         until(lambda process=process: len(children(process)) >= 3)
         workers = children(process)
-        process.kill() if number == signal.SIGKILL else interrupt(process)
+        os.killpg(process.pid, number) if number == signal.SIGINT else process.kill()
         process.communicate(timeout=120)
         assert process.returncode == code
         until(lambda workers=workers: not any(Path(f"/proc/{worker}").exists() for worker in workers))

@@ -118,3 +118,20 @@ def test_exit_codes(capsys, error, code, message):
 
     assert main([]) == code
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "left", [BrokenPipeError(), RuntimeError("cannot join thread before it is started"), UserError("a worker was ended")]
+)
+def test_what_ctrl_c_leaves_half_done_is_an_interruption(capsys, left):
+    """Where it strikes while a worker starts, cleaning up raises errors of its own."""
+
+    @command
+    def main(argv=None):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise left
+
+    assert main([]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
