@@ -100,9 +100,10 @@ def main() -> int:
     runs: dict[str, list[dict[str, float]]] = {task: [] for task in TASKS}
     for i in range(options.seeds):
         for task in (*TASKS[i % 3 :], *TASKS[: i % 3]):
-            runs[task].append(measure(replace(run, seed=run.seed + i), data, task))
+            seeded = run.reseeded(i)
+            runs[task].append(measure(seeded, data, task))
             done = sum(map(len, runs.values()))
-            print(f"{done} of {len(TASKS) * options.seeds}: seed {run.seed + i}, {task}, {runs[task][-1]}", flush=True)
+            print(f"{done} of {len(TASKS) * options.seeds}: seed {seeded.seed}, {task}, {runs[task][-1]}", flush=True)
     figures = summary(runs)
     record: dict[str, Any] = {
         "config": str(options.config),

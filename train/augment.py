@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from models.labels import NUMBER
 from models.records import Example, Range, Span
 from models.settings import AugmentSettings
-from models.text import ZWNJ, words
+from models.text import DIGITS, ZWNJ, words
 
-from .mentions import DIGITS, mention
+from .mentions import mention
 
 Edit = tuple[int, int, str]  # replace text[start:end] by the string
 

@@ -120,8 +120,8 @@ def on_unseen(
     others = [example for example in examples if example.article not in measured]
     articles = {example.article for example in others}
     training, held_out = split_by_article(others, [article for article in run.train.held_out if article in articles])
-    students = [dataclasses.replace(run, seed=seed) for seed in range(run.seed, run.seed + seeds)]
-    return [read(student, [*training, *written(run)], trusted(held_out), unseen) for student in students]
+    lesson = [*training, *written(run)]
+    return [read(run.reseeded(number), lesson, trusted(held_out), unseen) for number in range(seeds)]
 
 
 def compare(

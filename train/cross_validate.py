@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import statistics
 import sys
@@ -53,7 +52,7 @@ def left_out(run: Settings, examples: Sequence[Example], gold: Sequence[Example]
         raise UserError(f"leaving one out needs three articles at least, the gold has {len(articles)}; name more in 'gold'")
     if unlabelled := set(articles) - {example.article for example in examples}:
         raise UserError(f"leaving one out: article '{min(unlabelled)}' of the gold has no labels to train on; run `python -m annotate`")
-    return [_left_out(dataclasses.replace(run, seed=seed), examples, gold, articles, read) for seed in range(run.seed, run.seed + seeds)]
+    return [_left_out(run.reseeded(number), examples, gold, articles, read) for number in range(seeds)]
 
 
 def _left_out(

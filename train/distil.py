@@ -29,7 +29,7 @@ from models.torch_engine import load_network
 
 from .calibrate import calibrate
 from .dataset import Labelled
-from .fit import Fit, as_stored, fingerprint, resumable, training_arguments
+from .fit import Fit, as_stored, augmented, fingerprint, resumable, training_arguments
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,8 @@ SOFTNESS = 2.0  # the temperature at which tags are compared, so that the teache
 
 
 def distil(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit:
-    """Teach ``run.distil.layers`` layers of the network published in ``run.encoder.source`` on the text of ``data``, labels aside.
+    """Teach ``run.distil.layers`` layers of the network published in ``run.encoder.source`` on the text of ``data`` and its noisy copies,
+    labels aside. The embeddings stay the teacher's.
 
     Checkpoints go to ``folder``; an interrupted run goes on from the last. Raises UserError for a folder that is no whole model of ours,
     and for more layers than it has.
@@ -45,7 +46,7 @@ def distil(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit
     set_seed(run.seed)
     teacher = load_network(check_folder(Path(run.encoder.source)))
     student = shallow(teacher, run.distil.layers)
-    rows = _rows(encoder.tokenizer, [example.text for example in data.training], run)
+    rows = _rows(encoder.tokenizer, [example.text for example in augmented(run, data.training)], run)
     checkpoint = resumable(folder, fingerprint(run, encoder.source, data.training, data.held_out))
     args = training_arguments(run, len(rows), folder)
     args.eval_strategy, args.load_best_model_at_end, args.metric_for_best_model = "no", False, None
@@ -60,7 +61,9 @@ def distil(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit
 
 
 def shallow(teacher: GozarehModel, layers: int) -> GozarehModel:
-    """A network with the teacher's embeddings, heads and, of its layers, as many at even distances, the last among them; no dropout."""
+    """A network with the teacher's embeddings, which no longer learn, its heads and, of its layers, as many at even distances, the last
+    among them; no dropout.
+    """
     if "hidden_dropout_prob" not in (fields := teacher.config.to_dict()):
         raise UserError(
             f"distil: the layers of a {teacher.config.model_type} are not alike; take a teacher of BERT's, RoBERTa's or XLM-R's kind"
@@ -77,6 +80,7 @@ def shallow(teacher: GozarehModel, layers: int) -> GozarehModel:
         layer = f"{stem}{old}."
         state |= {f"{stem}{new}." + name.removeprefix(layer): weights[name] for name in weights if name.startswith(layer)}
     student.load_state_dict(state)
+    student.get_submodule(f"{architecture(config).prefix}.embeddings").requires_grad_(requires_grad=False)  # nothing in them is cut short
     return student
 
 

@@ -76,7 +76,7 @@ def fit(
     set_seed(settings.seed)
     model = joint_model(encoder.model, schema) if start is None else copy.deepcopy(start)
     model.config.gozareh = {"format": FORMAT, **asdict(settings.predict)}
-    rows = to_rows(_augmented(settings, training), encoder.tokenizer, schema, settings.predict)
+    rows = to_rows(augmented(settings, training), encoder.tokenizer, schema, settings.predict)
     with processes().main_process_first():
         checkpoint = resumable(folder, fingerprint(settings, encoder.source, training, held_out))
     save_steps = settings.train.save_steps
@@ -124,7 +124,8 @@ def as_stored(model: GozarehModel) -> GozarehModel:
     return model
 
 
-def _augmented(settings: Settings, training: Sequence[Example]) -> list[Example]:
+def augmented(settings: Settings, training: Sequence[Example]) -> list[Example]:
+    """The examples, each with its noisy copies after it."""
     rng = random.Random(settings.seed)
     augmenter = Augmenter.of(settings.augment, training)
     return [copy for example in training for copy in (example, *augmenter.copies(example, rng))]

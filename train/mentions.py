@@ -12,9 +12,8 @@ from annotate.functions.base import entries
 from models.labels import NUMBER, PERSON
 from models.numerals import Kind, find
 from models.records import Span
-from models.text import ZWNJ, fold, words
+from models.text import DIGITS, ZWNJ, fold, words
 
-DIGITS = ("0123456789", "۰۱۲۳۴۵۶۷۸۹", "٠١٢٣٤٥٦٧٨٩")
 _SMALL = ("دو", "سه", "چهار", "پنج", "شش", "هفت", "هشت", "نه", "ده")
 _MAGNITUDES = ("میلیارد", "میلیون", "هزار")
 _UNITS: dict[Kind, tuple[str, ...]] = {

@@ -73,7 +73,7 @@ def _gone_on(run: Settings, encoder: Encoder, chosen: Sequence[Example], data: L
 
     def once(number: int) -> Fit:
         log.info("the sentences that were read, run %d of %d", number + 1, run.review.runs)
-        settings = dataclasses.replace(run, train=train, seed=(run.seed + number) % 2**32)
+        settings = dataclasses.replace(run.reseeded(number), train=train)
         return fit(settings, encoder, chosen, data.held_out, folder / f"run-{number}", data.schema, start=start)
 
     second = once(0)

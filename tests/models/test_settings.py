@@ -85,3 +85,8 @@ def test_mistaken_overrides(config, override, message):
 def test_a_missing_file(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         settings.load(tmp_path / "none.yaml")
+
+
+def test_after_the_highest_seed_comes_the_lowest(config):
+    run = settings.load(config(VALID), [f"seed={2**32 - 1}"])
+    assert [run.reseeded(number).seed for number in range(3)] == [2**32 - 1, 0, 1]

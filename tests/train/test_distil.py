@@ -55,6 +55,12 @@ def test_half_the_layers_are_the_second_and_the_fourth(teacher):
     assert teacher.config.num_hidden_layers == 4
 
 
+def test_a_students_embeddings_no_longer_learn(teacher):
+    half = shallow(teacher, 2)
+    assert not any(parameter.requires_grad for parameter in half.bert.embeddings.parameters())
+    assert all(parameter.requires_grad for parameter in half.bert.encoder.parameters())
+
+
 def test_more_layers_than_the_teacher_has_are_refused(teacher):
     with pytest.raises(UserError, match=r"distil.layers: 5, and the teacher has 4"):
         shallow(teacher, 5)
