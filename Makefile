@@ -14,10 +14,15 @@ MODEL ?= models/published/compact
 VERSIONS ?= 5.0 5.10 5.23 5.24
 NAME := $(basename $(notdir $(CONFIG)))
 RUN := runs/$(NAME)
+# the weak labels: the run's own, another run's that it names, or none where it learns from hand labels
+OUTPUT := $(shell sed -n 's/^ *output: *//p' $(CONFIG) 2>/dev/null)
+WEAK := $(if $(shell grep '^data:' $(CONFIG) 2>/dev/null),$(VENV)/.installed,$(or $(OUTPUT),$(RUN)/weak.jsonl))
 # the files that the run's articles are in, so that a new one is labelled too
-ARTICLES := $(shell find -H $$(sed -n 's/^ *articles: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ') seeds/articles -type f 2>/dev/null | sort -u)
+ARTICLES := $(shell find -H $$(sed -n 's/^ *articles: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ') seeds/articles -type f 2>/dev/null | sed 's/ /\\ /g' | sort -u)
 # the sentences written for training that the run names
 WRITTEN := $(shell sed -n 's/^ *written: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ')
+# the published networks that it begins with
+NETWORKS := $(wildcard $(addsuffix /SHA256SUMS,$(shell sed -n 's/^ *\(network\|source\): *//p' $(CONFIG) 2>/dev/null)))
 
 .PHONY: help setup annotate train evaluate compare predict publish corpora release small doors bench bench-train lint test clean
 
@@ -32,22 +37,24 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[compact,corpora,html,onnx,ray,serve,dev]'
 	@touch $@
 
-annotate: $(RUN)/weak.jsonl ## label the articles weakly and report on each labelling function
+annotate: $(WEAK) ## label the articles weakly and report on each labelling function
 
 $(RUN)/weak.jsonl: $(VENV)/.installed $(CONFIG) $(ARTICLES) seeds/gold.jsonl $(wildcard models/*.py annotate/*.py annotate/functions/*.py annotate/lexicons/*.txt annotate/reviews*.jsonl)
 	$(BIN)/python -m annotate --config $(CONFIG)
 
+$(OUTPUT): ; @echo 'error: $@: not there; make annotate CONFIG=configs/$(notdir $(patsubst %/,%,$(dir $@))).yaml' >&2; exit 2
+
 train: $(RUN)/report.json $(RUN)/published/config.json ## train, evaluate and show a prediction; parsbert with a GPU, compact without
 	@echo "Up to date: $(RUN)/report.json; figures in $(RUN)/report.txt, the model in $(RUN)/published/"
 
-$(RUN)/report.json $(RUN)/published/config.json &: $(RUN)/weak.jsonl $(WRITTEN) $(wildcard train/*.py train/*.md)
+$(RUN)/report.json $(RUN)/published/config.json &: $(WEAK) $(WRITTEN) $(NETWORKS) $(wildcard train/*.py train/*.md)
 	@echo "CONFIG=$(CONFIG) $(if $(filter command line environment,$(origin CONFIG)),(as given),$(if $(GPU),(a GPU was found),(no GPU was found: the compact encoder)))"
 	$(BIN)/python -m train --config $(CONFIG)
 
-evaluate: $(RUN)/weak.jsonl ## leave-one-article-out figures on the seeds, three seeds
+evaluate: $(WEAK) ## leave-one-article-out figures on the seeds, three seeds
 	$(BIN)/python -m train.cross_validate --config $(CONFIG)
 
-compare: $(RUN)/weak.jsonl ## rules, label models and students in one table; more with GOLD="FILE …" and MODELS="NAME=FOLDER …"
+compare: $(WEAK) ## rules, label models and students in one table; more with GOLD="FILE …" and MODELS="NAME=FOLDER …"
 	$(BIN)/python -m annotate.compare --config $(CONFIG) $(GOLD:%=--gold %)
 	$(BIN)/python -m train.compare --config $(CONFIG) $(GOLD:%=--gold %) $(MODELS:%=--model %)
 
@@ -62,11 +69,12 @@ publish: $(RUN)/report.json ## replace models/published/NAME by this run's model
 corpora: $(VENV)/.installed ## fetch the public text of configs/corpora.yaml into corpora/ (60 MB)
 	$(BIN)/python -m annotate.fetch
 
-release: ## train the published model anew: seeds, licensed news in corpora/, what was read and written (configs/compact-reviewed.yaml)
+release: ## train the published model anew: seeds, licensed news in corpora/, what was read and written, half of the layers
 	@test -e corpora || { echo 'error: corpora: no such folder; run make corpora' >&2; exit 2; }
 	$(MAKE) train CONFIG=configs/compact-news.yaml
 	$(MAKE) train CONFIG=configs/compact-reviewed.yaml
-	$(BIN)/python -m train.publish runs/compact-reviewed --to models/published/compact --onnx
+	$(MAKE) train CONFIG=configs/compact-half.yaml
+	$(BIN)/python -m train.publish runs/compact-half --to models/published/compact --onnx
 	$(BIN)/python -m train.publish --verify models/published/compact
 
 doors: $(VENV)/.installed ## every way to call a published folder, under VERSIONS="5.0 5.10 5.23 5.24" of transformers; DIR=FOLDER for another than a tiny one
