@@ -53,12 +53,15 @@ Spec = dict[str, Any]  # the JSON of a `tokenizers` tokenizer
 
 @dataclass(frozen=True)
 class Encoder:
-    """An encoder in evaluation mode (float32, on the CPU), its tokenizer, and for the model's card where it is from and its licence."""
+    """An encoder in evaluation mode (float32, on the CPU), its tokenizer, and for the model's card where it is from, its licence and,
+    where its own card names one, the model that it was made of.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
     source: str
     licence: str
+    origin: str | None = None
 
 
 def load_encoder(name: str, *, trim: bool = False, texts: Iterable[str] = ()) -> Encoder:
@@ -103,14 +106,14 @@ def _load_folder(folder: Path, source: str, trim: bool, texts: Iterable[str]) ->
         raise UserError(f"{folder}: {len(tokenizer)} pieces for {model.config.vocab_size} embeddings; take both files from one model")
     if trim:
         tokenizer = trim_vocabulary(model, tokenizer, texts)
-    return _finish(model, tokenizer, source, _licence(folder))
+    return _finish(model, tokenizer, source, _stated(folder, "license") or "not stated", _stated(folder, "base_model"))
 
 
-def _finish(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, source: str, licence: str) -> Encoder:
+def _finish(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, source: str, licence: str, origin: str | None = None) -> Encoder:
     _agree(model, tokenizer)
     model.eval()
     logger.info("encoder: %s", source)
-    return Encoder(model, tokenizer, source, licence)
+    return Encoder(model, tokenizer, source, licence, origin)
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -159,11 +162,11 @@ def _check_folder(folder: Path) -> None:
         raise UserError(f"{folder}: no tokenizer in it (tokenizer.json or vocab.txt); save the tokenizer there too")
 
 
-def _licence(folder: Path) -> str:
-    """The licence that the model's card states."""
+def _stated(folder: Path, field: str) -> str | None:
+    """What the model's card states in a field of its metadata."""
     card = folder / "README.md"
-    found = re.search(r"\A---\n(?:.*\n)*?license: *[\"']?([^\"'\n]+)", read_text(card)) if card.is_file() else None
-    return found[1].strip() if found else "not stated"
+    found = re.search(rf"\A---\n(?:(?!---$).*\n)*?{field}: *[\"']?([^\"'\n]+)", read_text(card), re.MULTILINE) if card.is_file() else None
+    return found[1].strip() if found else None
 
 
 def _one_line(error: Exception) -> str:

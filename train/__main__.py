@@ -110,6 +110,7 @@ def _write(run: Settings, encoder: Encoder, fitted: Fit, data: Labelled, metrics
     report = {
         "name": run.name,
         "base_model": f"{encoder.source} (licence: {encoder.licence})",
+        "origin": encoder.origin,
         "settings": dataclasses.asdict(run),
         "licence": run.licence,
         "data": _data(examples, data.written),

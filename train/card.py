@@ -41,7 +41,7 @@ def card(report: Mapping[str, Any], schema: Schema, positions: int, *, graph: bo
     version) and ``data``. The rest is said where it is known, and has no section where it is not:
 
     - ``licence`` of the weights, by its id in https://huggingface.co/docs/hub/repositories-licenses; ``commit``, ``device``, ``minutes``;
-    - ``temperature``, by which the claim head was calibrated;
+    - ``temperature``, by which the claim head was calibrated; ``origin``, the hub's name of the model that the base model was made of;
     - in ``data``: ``corpora``, each with ``name``, ``licence`` and ``sentences``, and how many sentences were ``reviewed`` and ``written``;
     - ``functions``: one dictionary a labelling function, all with the same keys;
     - ``metrics``: what ``evaluate.score`` gives, by the name of the labels measured on, and the ``interval`` of two of its figures;
@@ -53,7 +53,7 @@ def card(report: Mapping[str, Any], schema: Schema, positions: int, *, graph: bo
     fields = {name: files.field(dict(report), name, kind, REPORT) for name, kind in required.items()}
     reading = files.field(fields["settings"], "predict", dict, f"{REPORT}, field 'settings'")
     annotate = fields["settings"].get("annotate", {})
-    optional = ("licence", "commit", "device", "minutes", "temperature", "functions", "metrics", "cross_validation")
+    optional = ("licence", "commit", "device", "minutes", "temperature", "origin", "functions", "metrics", "cross_validation")
     known = dict.fromkeys(optional) | {name: value for name, value in report.items() if value != UNKNOWN}
     # plain JSON types: a run in memory still has tuples, which YAML would mark as Python's own; what is not set is left out
     settings = yaml.safe_dump(_plain(fields["settings"]), allow_unicode=True, sort_keys=False).strip()
@@ -72,6 +72,7 @@ def card(report: Mapping[str, Any], schema: Schema, positions: int, *, graph: bo
             "word": _word(),
             "label_model": annotate.get("label_model") if annotate.get("articles") else None,
             "rounds": fields["settings"].get("self_training", {}).get("rounds"),
+            "layers": fields["settings"].get("distil", {}).get("layers"),
             "settings": settings,
         }
     )
@@ -96,7 +97,8 @@ def _rows(labels: Iterable[str]) -> list[tuple[str, str, str]]:
 
 
 def _metadata(known: Mapping[str, Any], schema: Schema) -> ModelCardData:
-    sources = (known["base_model"], known["settings"].get("encoder", {}).get("source", ""))  # what was loaded, what the settings name
+    # what was loaded, what the settings name, what that was made of
+    sources = (known["base_model"], known["settings"].get("encoder", {}).get("source", ""), known["origin"] or "")
     tags = ["persian", "news", "named-entity-recognition"] + (["claim-classification"] if schema.claims else [])
     return ModelCardData(
         language="fa",

@@ -416,6 +416,14 @@ def test_a_saved_folder_loads(folder: Path) -> None:
     assert encoder.tokenizer.model_max_length == 512
 
 
+def test_a_card_names_what_its_model_was_made_of_in_its_metadata_alone(folder: Path) -> None:
+    assert load_encoder(str(folder)).origin is None
+    (folder / "README.md").write_text("---\nlicense: mit\nbase_model: a/b\n---\n", encoding="utf-8")
+    assert load_encoder(str(folder)).origin == "a/b"
+    (folder / "README.md").write_text("---\nlicense: mit\n---\nbase_model: a/b\n", encoding="utf-8")
+    assert load_encoder(str(folder)).origin is None
+
+
 def test_older_weights_and_a_missing_pooler_will_do(folder: Path) -> None:
     state = BertModel.from_pretrained(folder).state_dict()
     (folder / "model.safetensors").unlink()

@@ -124,6 +124,15 @@ def test_an_encoder_from_elsewhere_has_the_hub_name_of_the_settings():
     assert metadata(REPORT | {"base_model": "PyPI: e5 in four bits", "settings": settings}).base_model == "intfloat/multilingual-e5-small"
 
 
+def test_a_distilled_model_names_its_teacher_and_what_that_was_made_of():
+    settings = REPORT["settings"] | {"encoder": {"source": "runs/whole/published"}, "distil": {"layers": 6}}
+    report = REPORT | {"base_model": "folder runs/whole/published", "origin": "intfloat/multilingual-e5-small", "settings": settings}
+    assert metadata(report).base_model == "intfloat/multilingual-e5-small"
+    text = card(report, Schema(), 64)
+    assert "folder runs/whole/published, made of intfloat/multilingual-e5-small." in text
+    assert "is the teacher: 6 of its layers" in text
+
+
 @pytest.mark.parametrize("absent", [(), *((name,) for name in OPTIONAL), OPTIONAL])
 @pytest.mark.parametrize("claims", [Schema().claims, ()])
 def test_no_field_is_unfilled(absent, claims):
