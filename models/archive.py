@@ -150,6 +150,8 @@ class Folder:
         whole = 0
         for number, line in enumerate(self._manifest):
             if not line.endswith(b"\n"):
+                if number == 0 and not _line(settings).startswith(line):
+                    raise self._not_ours(number)
                 break
             whole += len(line)
             if number == 0:
@@ -159,12 +161,12 @@ class Folder:
                 self._compare(header, settings)
             self.state = self._checked(State(**self._parse(line, number, asdict(self.state).keys())))
         self._fresh = not self.state.shards
-        self._manifest.truncate(0 if self._fresh else whole)
-        if self._fresh:
-            self._append(settings)
         for left in (*self.path.glob(".part-*"), self._part(self.state.shards)):
             left.unlink(missing_ok=True)
         self._cut_errors()
+        self._manifest.truncate(0 if self._fresh else whole)  # last: where no header stands, nothing else does (see _open_manifest)
+        if self._fresh:
+            self._append(settings)
 
     def _parse(self, line: bytes, number: int, fields: Collection[str]) -> dict[str, Any]:
         """A line's object. Raises UserError for anything else than one with these fields."""
@@ -173,9 +175,13 @@ class Folder:
         except ValueError:
             record = None
         if not isinstance(record, dict) or set(record) != set(fields):
-            where = f"{self.path / _MANIFEST}, line {number + 1}"
-            raise UserError(f"{where}: not what this command writes; name another folder, or empty this one")
+            raise self._not_ours(number)
         return record
+
+    def _not_ours(self, number: int) -> UserError:
+        return UserError(
+            f"{self.path / _MANIFEST}, line {number + 1}: not what this command writes; name another folder, or empty this one"
+        )
 
     def _compare(self, header: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
         unlike = [f"{name} ({header.get(name)}, now {settings[name]})" for name in settings if header.get(name) != settings[name]]
@@ -238,17 +244,22 @@ class Folder:
 
     def _append(self, record: Mapping[str, Any]) -> None:
         with room_for(self.path / _MANIFEST):
-            self._manifest.write(to_json(record).encode() + b"\n")
+            self._manifest.write(_line(record))
             _flush(self._manifest)
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    return to_json(record).encode() + b"\n"
 
 
 def _open_manifest(path: Path) -> IO[bytes]:
     """A run's manifest, locked, made if there is none. Raises UserError for a folder that is in use, or has anything else in it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if not (path / _MANIFEST).exists() and any(path.iterdir()):
+        manifest = path / _MANIFEST
+        if any(other != manifest for other in path.iterdir()) and not (manifest.exists() and manifest.stat().st_size):
             raise UserError(f"{path}: is not empty, and holds no run to go on with; name another folder")
-        file = (path / _MANIFEST).open("a+b")
+        file = manifest.open("a+b")
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
     try:

@@ -211,6 +211,26 @@ def test_a_folder_of_something_else_is_left_alone(run, archive, tmp_path):
         assert (tmp_path / "out/manifest.jsonl").read_text() == manifest
 
 
+@pytest.mark.parametrize("manifest", ['{"name": "other"}', "x", ""])
+def test_an_unfinished_first_line_is_this_commands_only_if_it_begins_as_one(run, archive, tmp_path, manifest):
+    run(archive, tmp_path / "out")
+    header = (tmp_path / "out/manifest.jsonl").read_text().partition("\n")[0]
+    mine = dict.fromkeys(("part-00000.jsonl", ".part-mine", "errors.jsonl"), b"mine")
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    for name, data in mine.items():
+        (folder / name).write_bytes(data)
+    (folder / "manifest.jsonl").write_text(manifest)
+    code, err = run(archive, folder)
+    assert (code, err.count("\n"), contents(folder)) == (2, 1, mine | {"manifest.jsonl": manifest.encode()})
+    assert str(folder) in err
+    for name in mine:
+        (folder / name).unlink()
+    (folder / "manifest.jsonl").write_text(header[:20])  # the power failed while it was written
+    assert run(archive, folder)[0] == 0
+    assert contents(folder) == contents(tmp_path / "out")
+
+
 def test_two_runs_do_not_write_into_one_folder(run, archive, tmp_path):
     run(archive, tmp_path / "out")
     with (tmp_path / "out/manifest.jsonl").open("rb") as file:
