@@ -152,11 +152,15 @@ def test_numerals_are_as_long_as_they_can_be_and_no_longer(text, surfaces):
         ("۱۰", " تا ۲۰ درصد", (10, "درصد")),
         ("۱۰", " تا ۲۰ هزار نفر", (10_000, "نفر")),
         ("۵۰۰", " تا ۲ هزار نفر", (500, "نفر")),
+        ("۴.۱", " تا ۵ میلیون نفر", (4_100_000, "نفر")),
+        ("۲.۵", " تا ۳ میلیون", (2_500_000, None)),
+        ("یک سوم", " تا ۲ هزار نفر", (333.3333333333333, "نفر")),
         ("۱۰", " تا پایان سال", (10, None)),
     ],
 )
 def test_the_counted_noun_is_the_unit(surface, following, expected):
     assert value_of(surface, following) == expected
+    assert isinstance(value_of(surface, following)[0], type(expected[0]))
 
 
 @given(NUMBERS)
