@@ -97,13 +97,14 @@ def _quieten() -> None:
 def _long_run(options: Namespace) -> None:
     from .archive import FORMATS as CUT  # noqa: PLC0415 - what no other use of the command needs to wait for
     from .archive import SIZE, run  # noqa: PLC0415
+    from .engines import resolve  # noqa: PLC0415
     from .shards import Job  # noqa: PLC0415
 
     format = options.format or "jsonl"
     if format not in CUT:
         raise UserError(f"{options.output}: is a folder, and --format {format} cannot be cut; use {', '.join(CUT)}, or name a file")
     sources = open_sources(options.texts, options.input)
-    job = Job(options.model, options.device, options.engine, format)
+    job = Job(*resolve(options.model, options.device, options.engine), format)
     run(
         sources,
         Path(options.output),

@@ -126,7 +126,7 @@ def _error(record: Record, error: UserError) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """How to read a shard: a model, where and by what it runs, and the format of what is written."""
+    """How to read a shard: a model, where and by what it runs (see ``engines.resolve``), and the format of what is written."""
 
     model: str
     device: str

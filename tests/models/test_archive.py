@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import models.shards as shards_module
+from models import engines
 from models.predict import main
 from models.records import Prediction
 
@@ -144,7 +145,7 @@ def test_a_finished_run_is_not_repeated(run, archive, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--engine", "torch"], "another engine (auto, now torch); name another folder, or run it as before"),
+        (["--engine", "onnx"], "another engine (torch, now onnx); name another folder, or run it as before"),
         (["--shard-size", "6"], "another shard (5, now 6)"),
         (["--format", "csv"], "another output (jsonl, now csv)"),
     ],
@@ -155,6 +156,19 @@ def test_a_run_with_other_settings_does_not_go_on(run, archive, tmp_path, argv, 
     code, err = run(archive, tmp_path / "out", *argv)
     assert (code, contents(tmp_path / "out"), err.count("\n")) == (2, before, 1)
     assert message in err
+
+
+def test_a_run_goes_on_with_what_auto_means_and_with_nothing_else(run, archive, tmp_path, monkeypatch):
+    run(archive, tmp_path / "out")
+    assert run(archive, tmp_path / "out", "--engine", "torch", "--device", "cpu")[0] == 0
+    monkeypatch.setattr(engines, "_find_device", lambda _: "cuda")
+    assert "holds a run with another device (cpu, now cuda)" in run(archive, tmp_path / "out")[1]
+
+
+def test_a_released_model_is_the_same_by_its_bare_name(run, archive, tmp_path, tiny_folder, monkeypatch):
+    monkeypatch.setattr(engines, "PUBLISHED", tiny_folder.parent / "compact")
+    run(archive, tmp_path / "out")
+    assert run(archive, tmp_path / "out", "--model", tiny_folder.name)[0] == 0
 
 
 def test_a_run_with_another_model_does_not_go_on(run, archive, tmp_path, model_folder):
