@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from .errors import UserError
-from .files import room_for, to_json, write_whole_bytes
+from .files import access, room_for, to_json, write_whole_bytes
 from .shards import Cutter, Job, Reader, Shard
 from .sources import Sources
 
@@ -92,7 +92,9 @@ def _rest(sources: Sources, folder: Folder, size: int, strict: bool) -> Cutter:
 
 def _check_apart(output: Path, sources: Sources) -> None:
     for path in sources.paths:
-        if path.is_dir() and output.resolve().is_relative_to(path.resolve()):
+        with access(output, "written"):
+            inside = path.is_dir() and output.resolve().is_relative_to(path.resolve())
+        if inside:
             raise UserError(f"{output}: lies in the input {path} and would be read itself; name a folder outside")
 
 
@@ -254,14 +256,12 @@ def _line(record: Mapping[str, Any]) -> bytes:
 
 def _open_manifest(path: Path) -> IO[bytes]:
     """A run's manifest, locked, made if there is none. Raises UserError for a folder that is in use, or has anything else in it."""
-    try:
+    with access(path, "written"):
         path.mkdir(parents=True, exist_ok=True)
         manifest = path / _MANIFEST
         if any(other != manifest for other in path.iterdir()) and not (manifest.exists() and manifest.stat().st_size):
             raise UserError(f"{path}: is not empty, and holds no run to go on with; name another folder")
         file = manifest.open("a+b")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(file.fileno()).st_nlink == 0:  # the other run ended without any shard just now

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import ArgumentParser, UserError, command
-from .files import room_for, write_whole_bytes
+from .files import access, room_for, write_whole_bytes
 from .predictor import PUBLISHED, load
 from .records import Prediction
 from .render import FORMATS, SUFFIXES, render, write
@@ -75,11 +75,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit:  # --help
         return 0
     _quieten()
-    if options.output and (options.output.endswith(os.sep) or Path(options.output).is_dir()):
+    if options.output and _is_folder(options.output):
         _long_run(options)
     else:
         _at_once(options)
     return 0
+
+
+def _is_folder(output: str) -> bool:
+    with access(output, "written"):
+        return output.endswith(os.sep) or Path(output).is_dir()
 
 
 def _quieten() -> None:

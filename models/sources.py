@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .errors import UserError
-from .files import decode, field, parse_object
+from .files import access, decode, field, parse_object
 from .predictor import LONGEST, as_article, split
 from .records import Article
 
@@ -100,7 +100,9 @@ class Sources:
 
     def _files(self) -> Iterator[tuple[Path, str]]:
         for path in self.paths:
-            yield from _walk(path) if path.is_dir() else [(path, path.name)]
+            with access(path, "read"):
+                folder = path.is_dir()
+            yield from _walk(path) if folder else [(path, path.name)]
 
 
 def open_sources(texts: Sequence[str], paths: Iterable[Path]) -> Sources:
@@ -117,13 +119,14 @@ def open_sources(texts: Sequence[str], paths: Iterable[Path]) -> Sources:
 
 
 def _check(path: Path) -> None:
-    if path.is_dir():
-        if next(_walk(path), None) is None:
-            raise UserError(f"{path}: no file in this folder is read; it needs {_KINDS}")
-    elif not path.exists():
-        raise UserError(f"{path}: no such file; check the path")
-    elif _suffix(path.name) is None:
-        raise UserError(f"{path}: files with the suffix '{path.suffix}' are not read; give {_KINDS}")
+    with access(path, "read"):
+        if path.is_dir():
+            if next(_walk(path), None) is None:
+                raise UserError(f"{path}: no file in this folder is read; it needs {_KINDS}")
+        elif not path.exists():
+            raise UserError(f"{path}: no such file; check the path")
+        elif _suffix(path.name) is None:
+            raise UserError(f"{path}: files with the suffix '{path.suffix}' are not read; give {_KINDS}")
 
 
 def _given(text: str, number: int) -> Record:

@@ -1,11 +1,12 @@
-"""A folder is replaced as a whole or not at all."""
+"""A folder is replaced as a whole or not at all; a pipe is written to as it is."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from models.errors import UserError
-from models.files import write_folder
+from models.files import write_folder, write_whole_bytes
 
 
 def anything(_):
@@ -70,3 +71,12 @@ def test_what_must_not_be_replaced_is_not(older):
 def test_a_place_in_no_folder_is_a_mistake(older):
     with pytest.raises(UserError, match="cannot be written: "), write_folder(older / "older" / "m", anything):
         pass
+
+
+def test_a_pipe_that_has_no_path_but_a_link_is_written_to():
+    reading, writing = os.pipe()
+    with write_whole_bytes(f"/dev/fd/{writing}") as file:
+        file.write(b"abc")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        assert pipe.read() == b"abc"

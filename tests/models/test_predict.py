@@ -240,6 +240,30 @@ def test_a_usage_error_is_one_line_too(run, argv, message):
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--input", TEXT * 3 + "\n"], "cannot be read: File name too long; check the path"),
+        (["--output", "x" * 300 + ".jsonl"], "cannot be written: File name too long; check the path"),
+        (["--output", "x" * 300 + "/"], "cannot be written: File name too long; check the path"),
+        pytest.param(
+            ["--output", "loop", "--format", "csv"],
+            "loop: cannot be written: Symlink loop from ",
+            marks=pytest.mark.skipif(sys.version_info >= (3, 13), reason="it is replaced like any link that leads nowhere"),
+        ),
+        (["--output", "loop/", "--input", "in"], "loop: cannot be written: "),
+    ],
+)
+def test_a_path_that_the_system_refuses_is_one_line_too(run, write, tmp_path, monkeypatch, argv, message):
+    write("text.txt", TEXT).rename((tmp_path / "in").mkdir() or tmp_path / "in/text.txt")
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*(argv if "--input" in argv else [TEXT, *argv]))
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
 def test_options_of_a_long_run_are_for_one(run):
     assert run("بله.", "--workers", "2")[::2] == (2, "error: --workers is for a long run; name a folder: --output FOLDER/\n")
 
