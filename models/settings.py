@@ -260,8 +260,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     if settings.name not in ("", Path(path).stem):
         raise UserError(f"{path}, field 'name': '{settings.name}' is not the file's name; leave it out")
     settings = dataclasses.replace(settings, name=Path(path).stem)
-    for override in overrides:
-        settings = _override(settings, override)
+    settings = _overridden(settings, overrides)
     output = settings.annotate.output or str(settings.folder / "weak.jsonl")
     return dataclasses.replace(settings, annotate=dataclasses.replace(settings.annotate, output=output))
 
@@ -312,8 +311,26 @@ def _one_line(error: Exception) -> str:
     return str(getattr(error, "problem", None) or error).partition("\n")[0]
 
 
-def _override(settings: Settings, override: str) -> Settings:
-    """``settings`` with one dotted key changed."""
+def _overridden(settings: Settings, overrides: Sequence[str]) -> Settings:
+    """``settings`` with dotted keys changed, all at once: a value may be right only beside another."""
+    changes: dict[str, Any] = {}
+    for override in overrides:
+        _override(settings, override, changes)
+
+    def changed(record: Any, changes: dict[str, Any]) -> Any:
+        new = {name: changed(getattr(record, name), to) if isinstance(to, dict) else to for name, to in changes.items()}
+        return dataclasses.replace(record, **new)
+
+    try:
+        result = changed(settings, changes)
+    except ValueError as error:  # of a __post_init__
+        raise UserError(f"command line, '{' '.join(overrides)}': {error}") from None
+    assert isinstance(result, Settings)
+    return result
+
+
+def _override(settings: Settings, override: str, changes: dict[str, Any]) -> None:
+    """Note the value of one dotted key in ``changes``, where each section has a dictionary."""
     key, equals, text = override.partition("=")
     where = f"command line, '{override}'"
     if not equals:
@@ -322,25 +339,26 @@ def _override(settings: Settings, override: str) -> Settings:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError):
         raise UserError(f"{where}: the value is not valid YAML") from None
-
-    def changed(record: Any, names: Sequence[str]) -> Any:
-        hints = typing.get_type_hints(type(record))
-        if names[0] not in hints:
-            raise UserError(f"{where}: unknown key{_nearest(names[0], hints)}")
-        current = getattr(record, names[0])
-        if dataclasses.is_dataclass(current) == (len(names) == 1):
-            raise UserError(f"{where}: name one setting of a section, such as train.epochs=3")
-        new = changed(current, names[1:]) if len(names) > 1 else _convert(value, hints[names[0]], where)
-        return dataclasses.replace(record, **{names[0]: new})
-
     if key == "name":
         raise UserError(f"{where}: a run is named by its file; copy the file")
-    try:
-        result = changed(settings, key.split("."))
-    except ValueError as error:
-        raise UserError(f"{where}: {error}") from None
-    assert isinstance(result, Settings)
-    return result
+    record: Any = settings
+    *sections, last = key.split(".")
+    for section in sections:
+        record = _setting(record, section, where, section=True)
+        changes = changes.setdefault(section, {})
+    _setting(record, last, where, section=False)
+    changes[last] = _convert(value, typing.get_type_hints(type(record))[last], where)
+
+
+def _setting(record: Any, name: str, where: str, *, section: bool) -> Any:
+    """What ``record`` has under a name, a section or a value. Raises UserError if it has none, or the other."""
+    hints = typing.get_type_hints(type(record))
+    if name not in hints:
+        raise UserError(f"{where}: unknown key{_nearest(name, hints)}")
+    current = getattr(record, name)
+    if dataclasses.is_dataclass(current) != section:
+        raise UserError(f"{where}: name one setting of a section, such as train.epochs=3")
+    return current
 
 
 def _convert(value: Any, kind: Any, where: str) -> Any:

@@ -82,6 +82,25 @@ def test_mistaken_overrides(config, override, message):
         settings.load(config(VALID), [override])
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["predict.window=64", "predict.overlap=16"],
+        ["review.network=X", "review.epochs=2"],
+        ["annotate.articles=[]", "data.train=[a]", "data.held_out=[b]"],
+    ],
+)
+def test_overrides_are_taken_together(config, overrides):
+    assert settings.load(config(VALID), overrides) == settings.load(config(VALID), overrides[::-1])
+
+
+def test_of_many_overrides_the_mistaken_one_is_named(config):
+    with pytest.raises(UserError, match=r"^command line, 'train\.epochs=many': expected float"):
+        settings.load(config(VALID), ["predict.window=64", "train.epochs=many"])
+    with pytest.raises(UserError, match=r"^command line, 'seed=2 predict\.window=64': 'overlap' is 64, not within 0 and 60"):
+        settings.load(config(VALID), ["seed=2", "predict.window=64"])
+
+
 def test_a_missing_file(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         settings.load(tmp_path / "none.yaml")
