@@ -35,6 +35,7 @@ VALIDATION = 10  # one article in so many
 NOT_STATED = (None, "", "none stated")
 NO_LABEL = -1  # datasets' own id for a ClassLabel that is missing
 SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M"}
+KIND = "weakly labelled Persian news"  # in each card's metadata: by it a folder is known as one of ours
 LICENCES = ("apache-2.0", "mit", "cc0-1.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0")  # the hub's ids of those met
 
 _RANGE = {"start": Value("int32"), "end": Value("int32")}
@@ -127,8 +128,17 @@ def _tag(example: Example, start: int, end: int) -> int:
 
 def check_place(folder: Path) -> None:
     """Raises UserError for a folder that holds something other than an older data set of ours."""
-    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= {"README.md", "data"}):
+    if folder.exists() and not (folder.is_dir() and _is_ours(folder)):
         raise UserError(f"{folder}: holds something other than a published data set; name a new or empty folder")
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether all of a folder is what ``publish`` writes. Names alone do not tell: README.md and data/ are any data set's on the hub."""
+    files = {"README.md", "data", *(f"data/{name}.parquet" for name in ("train", "validation", "test"))}
+    if not all(path.relative_to(folder).as_posix() in files for path in folder.rglob("*")):
+        return False
+    card = folder / "README.md"
+    return not any(folder.iterdir()) or (card.is_file() and KIND.encode() in card.read_bytes().split(b"\n---\n", 1)[0])
 
 
 def publish(splits: Splits, folder: Path, *, name: str, label_model: str) -> None:
@@ -176,7 +186,7 @@ def card(splits: Splits, *, name: str, label_model: str) -> str:
         source_datasets=["original"],
         task_categories=["token-classification", "text-classification"],
         task_ids=["named-entity-recognition", "multi-class-classification"],
-        pretty_name=f"{name}: weakly labelled Persian news",
+        pretty_name=f"{name}: {KIND}",
         tags=["persian", "news", "weak-supervision"],
         configs=[{"config_name": "default", "data_files": [{"split": part, "path": f"data/{part}.parquet"} for part in splits.examples]}],
     )

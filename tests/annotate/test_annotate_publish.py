@@ -172,6 +172,25 @@ def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "letters.txt").exists()
 
 
+@pytest.mark.parametrize(
+    ("card", "name"),
+    [
+        (None, "data/train.parquet"),
+        ("---\npretty_name: letters\n---\nNot weakly labelled Persian news.\n", "data/train.parquet"),
+        ("---\npretty_name: 'toy: weakly labelled Persian news'\n---\n", "data/notes.txt"),
+    ],
+)
+def test_a_data_set_of_the_users_own_is_not_replaced(tmp_path: Path, card: str | None, name: str) -> None:
+    """The layout is that of any data set on the hub."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / name).write_bytes(b"theirs")
+    if card is not None:
+        (tmp_path / "README.md").write_text(card, encoding="utf-8")
+    with pytest.raises(UserError, match="other than a published data set"):
+        publish(split(WEAK, GOLD), tmp_path, name="toy", label_model="majority")
+    assert (tmp_path / name).read_bytes() == b"theirs"
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """A run with three licensed articles, one of which has gold, and one article that states no licence."""
