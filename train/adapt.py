@@ -56,7 +56,7 @@ def adapt(run: Settings, encoder: Encoder, training: Sequence[Example], held_out
     model.tie_weights()
     model.cls.predictions.bias.data.zero_()
     rows, unseen = (blocks(examples, tokenizer, run.predict.window) for examples in (training, held_out))
-    checkpoint = resumable(folder, fingerprint(run, encoder.source, training, held_out))
+    checkpoint = resumable(folder, fingerprint(run, model, training, held_out))
     trainer = Trainer(
         model=model,
         args=training_arguments(run, len(rows), folder, metric="loss"),

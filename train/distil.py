@@ -47,7 +47,7 @@ def distil(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit
     teacher = load_network(check_folder(Path(run.encoder.source)))
     student = shallow(teacher, run.distil.layers)
     rows = _rows(encoder.tokenizer, [example.text for example in augmented(run, data.training)], run)
-    checkpoint = resumable(folder, fingerprint(run, encoder.source, data.training, data.held_out))
+    checkpoint = resumable(folder, fingerprint(run, teacher, data.training, data.held_out))
     args = training_arguments(run, len(rows), folder)
     args.eval_strategy, args.load_best_model_at_end, args.metric_for_best_model = "no", False, None
     args.train_sampling_strategy = "group_by_length"

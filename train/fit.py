@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 import transformers
+from torch import nn
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainingArguments, set_seed
 from transformers.integrations.integration_utils import get_available_reporting_integrations
@@ -78,7 +79,7 @@ def fit(
     model.config.gozareh = {"format": FORMAT, **asdict(settings.predict)}
     rows = to_rows(augmented(settings, training), encoder.tokenizer, schema, settings.predict)
     with processes().main_process_first():
-        checkpoint = resumable(folder, fingerprint(settings, encoder.source, training, held_out))
+        checkpoint = resumable(folder, fingerprint(settings, model, training, held_out))
     save_steps = settings.train.save_steps
     trainer = JointTrainer(
         model,
@@ -191,11 +192,34 @@ def _product_seconds(dtype: torch.dtype) -> float:
         torch.set_num_threads(threads)
 
 
-def fingerprint(settings: Settings, source: str, *examples: Sequence[Example]) -> str:
-    """What a checkpoint depends on, so that one of other data, settings or code is never taken up again."""
+def fingerprint(settings: Settings, network: nn.Module | None, *examples: Sequence[Example]) -> str:
+    """What a checkpoint depends on, so that one of other data, settings, code or weights is never taken up again.
+
+    ``network`` is what training begins with; where none is loaded yet, the folders that the settings name stand for it.
+    """
     labels = [[example.to_dict() for example in part] for part in examples]
-    relevant = [asdict(settings), source, labels, _code(), torch.__version__, transformers.__version__]
+    named = (settings.encoder.source, settings.review.network)
+    weights = [_stored(Path(name)) if name else "" for name in named] if network is None else [_loaded(network)]
+    relevant = [asdict(settings), weights, labels, _code(), torch.__version__, transformers.__version__]
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+def _loaded(network: nn.Module) -> str:
+    """A digest of a network's weights, without a pooler's: where its source has none, each loading makes another."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        if ".pooler." not in name:
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().numpy())
+    return digest.hexdigest()
+
+
+def _stored(folder: Path) -> str:
+    """A digest of the weights in a folder; of nothing where there is none, as of a name on the hub."""
+    digest = hashlib.sha256()
+    for path in sorted({*folder.glob("*.safetensors"), *folder.glob("*.bin")}):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @functools.cache

@@ -59,7 +59,7 @@ def combinations(arguments: Sequence[str]) -> list[tuple[str, ...]]:
 def finished(run: Settings) -> dict[str, Any]:
     """The reports of a run, by what was measured; it is carried out where it has not been yet."""
     data = read_labelled(run)
-    identity = fingerprint(run, run.encoder.source, data.training, data.held_out, *data.gold.values())
+    identity = fingerprint(run, None, data.training, data.held_out, *data.gold.values())
     mark, report = run.folder / MARK, run.folder / "report.json"
     if mark.is_file() and mark.read_text() == identity and report.is_file():
         log.info("finished before")

@@ -34,7 +34,7 @@ def kept(read: Read, folder: Path) -> Read:
     """``read``, except that what it reads is kept in ``folder`` and not read again while settings, labels and code are the same."""
 
     def once(run: Settings, training: Sequence[Example], held_out: Sequence[Example], unseen: Sequence[Example]) -> list[PredictedSentence]:
-        path = folder / f"{fingerprint(run, run.encoder.source, training, held_out, unseen)}.jsonl"
+        path = folder / f"{fingerprint(run, None, training, held_out, unseen)}.jsonl"
         if not path.is_file():
             write_examples(path, map(as_example, unseen, read(run, training, held_out, unseen)))
         return [as_read(example) for example in read_examples(path)]

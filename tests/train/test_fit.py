@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from models.predictor import Predictor
 from models.records import read_examples, write_examples
 from train.cross_validate import leave_one_out
 from train.dataset import split_by_article
-from train.fit import fit
+from train.fit import fingerprint, fit
 
 EXAMPLES = [e for e in read_examples("seeds/gold.jsonl") if e.claim != "NONE"]  # here only as something labelled to fit
 
@@ -52,19 +53,24 @@ class Stop(TrainerCallback):
         raise KeyboardInterrupt
 
 
+class Count(TrainerCallback):
+    """Which steps are taken."""
+
+    def __init__(self):
+        self.steps = []
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.steps.append(state.global_step)
+
+
 def test_an_interrupted_run_goes_on_where_it_was(run, encoder, tmp_path):
     training, held_out = split_by_article(EXAMPLES)
     whole = fit(run, encoder, training, held_out, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         fit(run, encoder, training, held_out, tmp_path / "parts", callbacks=[Stop()])
-    steps = []
-
-    class Count(TrainerCallback):
-        def on_step_end(self, args, state, control, **kwargs):
-            steps.append(state.global_step)
-
-    resumed = fit(run, encoder, training, held_out, tmp_path / "parts", callbacks=[Count()])
-    assert steps == [3, 4]
+    count = Count()
+    resumed = fit(run, encoder, training, held_out, tmp_path / "parts", callbacks=[count])
+    assert count.steps == [3, 4]
     assert resumed.best_step == whole.best_step
     for (name, a), b in zip(whole.model.state_dict().items(), resumed.model.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, msg=name)
@@ -73,14 +79,45 @@ def test_an_interrupted_run_goes_on_where_it_was(run, encoder, tmp_path):
 def test_checkpoints_of_other_data_are_not_taken_up(run, encoder, tmp_path):
     training, held_out = split_by_article(EXAMPLES)
     fit(run, encoder, training, held_out, tmp_path / "c")
-    steps = []
+    count = Count()
+    fit(run, encoder, training[:-1], held_out, tmp_path / "c", callbacks=[count])
+    assert count.steps == [1, 2, 3, 4]
 
-    class Count(TrainerCallback):
-        def on_step_end(self, args, state, control, **kwargs):
-            steps.append(state.global_step)
 
-    fit(run, encoder, training[:-1], held_out, tmp_path / "c", callbacks=[Count()])
-    assert steps == [1, 2, 3, 4]
+def test_checkpoints_of_another_network_of_that_name_are_not_taken_up(run, encoder, tmp_path):
+    training, held_out = split_by_article(EXAMPLES)
+    fit(run, encoder, training, held_out, tmp_path / "c")
+    count = Count()
+    retrained = copy.deepcopy(encoder.model)
+    with torch.no_grad():
+        retrained.embeddings.word_embeddings.weight[7, 0] += 0.5
+    fit(run, replace(encoder, model=retrained), training, held_out, tmp_path / "c", callbacks=[count])
+    assert count.steps == [1, 2, 3, 4]
+
+
+def test_a_new_pooler_is_no_other_network(run, encoder, tmp_path):
+    """Where an encoder's source has none, each loading makes another."""
+    training, held_out = split_by_article(EXAMPLES)
+    fit(run, encoder, training, held_out, tmp_path / "c")
+    count = Count()
+    loaded_again = copy.deepcopy(encoder.model)
+    with torch.no_grad():
+        loaded_again.pooler.dense.weight += 0.5
+    fit(run, replace(encoder, model=loaded_again), training, held_out, tmp_path / "c", callbacks=[count])
+    assert 1 not in count.steps
+
+
+@pytest.mark.parametrize("setting", ["encoder.source", "review.network"])
+def test_a_folder_counts_by_its_weights_where_no_network_is_at_hand(run, setting, model_folder):
+    section, name = setting.split(".")
+    of_run = getattr(run, section)
+    run = replace(run, **{section: replace(of_run, **{name: str(model_folder)} | ({"epochs": 1} if section == "review" else {}))})
+    before = fingerprint(run, None)
+    (model_folder / "README.md").write_text("a card")
+    assert fingerprint(run, None) == before
+    weights = model_folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert fingerprint(run, None) != before
 
 
 def test_no_article_is_read_by_a_model_that_saw_it(run, tiny_model, tiny_tokenizer):
