@@ -11,7 +11,7 @@ from models.text import fold
 from train.dataset import on_word_edges
 
 ROOT = Path(__file__).parents[2]
-WRITTEN = read_examples(ROOT / "annotate/written.jsonl")
+WRITTEN = [example for path in sorted((ROOT / "annotate").glob("written*.jsonl")) for example in read_examples(path)]
 
 
 def test_labels_stand_on_word_edges() -> None:
