@@ -24,7 +24,7 @@ WRITTEN := $(shell sed -n 's/^ *written: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/nu
 # the published networks that it begins with
 NETWORKS := $(wildcard $(addsuffix /SHA256SUMS,$(shell sed -n 's/^ *\(network\|source\): *//p' $(CONFIG) 2>/dev/null)))
 
-.PHONY: help setup annotate train evaluate compare predict publish corpora release small doors bench bench-train lint test clean
+.PHONY: help setup annotate train evaluate compare predict publish corpora release doors bench bench-train lint test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -79,11 +79,6 @@ release: ## train the published model anew: seeds, licensed news in corpora/, wh
 
 doors: $(VENV)/.installed ## every way to call a published folder, under VERSIONS="5.0 5.10 5.23 5.24" of transformers; DIR=FOLDER for another than a tiny one
 	$(BIN)/python tests/doors/doors.py $(DIR) --versions $(VERSIONS) --json .doors/table.json
-
-small: ## teach half of the published model's layers on the same text, after make release
-	$(BIN)/python -m train --config configs/small.yaml
-	$(BIN)/python -m train.publish runs/small --to models/published/small --onnx
-	$(BIN)/python -m train.publish --verify models/published/small
 
 bench-train: $(VENV)/.installed ## plain Trainer against the recipe of configs/parsbert.yaml, and joint training against two runs
 	$(BIN)/python -m benchmarks.train

@@ -1,6 +1,6 @@
 """What prediction on a CPU costs: two stock pipelines and our engines on the same archive, in turns, on one processor and on all.
 
-    python -m benchmarks.predict models/published/compact [--models small=models/published/small] [--random-bert] [--gold FILE]
+    python -m benchmarks.predict models/published/compact [--models NAME=FOLDER] [--random-bert] [--gold FILE]
 
 Each contender is a process of its own (``benchmarks.contenders``). In every round each reads the archive, then some sentences one by one,
 and each library multiplies matrices of the model's own shapes. The archive is made of the seed articles: distinct sentences, as long as

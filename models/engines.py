@@ -64,7 +64,7 @@ def _folder(name: str, engine: str) -> Path:
 
 
 def _released(name: str | Path) -> Path | None:
-    """The folder of a model that is published with this code, by its bare name: compact, small. A folder of that name here goes first."""
+    """The folder of a model that is published with this code, by its bare name, such as compact. A folder of that name here goes first."""
     folder = PUBLISHED.parent / name
     return folder if Path(name).name == str(name) and folder.is_dir() and not is_folder(name) else None
 

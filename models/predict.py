@@ -45,7 +45,12 @@ def _parser() -> ArgumentParser:
         help=".txt, .jsonl, .jsonl.gz, .parquet; folders of these",
     )
     add("--output", metavar="FILE|FOLDER/", help="a file is written whole or not at all, a folder in shards; standard output by default")
-    add("--model", default=str(PUBLISHED), metavar="DIR|HUB", help="a folder, a hub name, compact or small; compact by default")
+    add(
+        "--model",
+        default=str(PUBLISHED),
+        metavar="DIR|HUB",
+        help="a folder, a hub name, or the bare name of a released model; compact by default",
+    )
     add("--format", choices=FORMATS, help="by default: the output's suffix, jsonl for a folder, a table at a terminal, jsonl down a pipe")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a GPU if there is one")
     add("--engine", choices=("auto", "torch", "onnx"), default="auto", help="onnx: the folder's ONNX graph")

@@ -45,7 +45,10 @@ def _parser() -> ArgumentParser:
     )
     count, time = _number(int, 1), _number(float, 0)
     parser.add_argument(
-        "--model", default=str(PUBLISHED), metavar="DIR|HUB", help="a folder, a hub name, compact or small; compact by default"
+        "--model",
+        default=str(PUBLISHED),
+        metavar="DIR|HUB",
+        help="a folder, a hub name, or the bare name of a released model; compact by default",
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; %(default)s, this machine alone, by default")
     parser.add_argument("--port", type=_number(int, 0, 65535), default=8000, help="%(default)s by default; 0 takes a free one")

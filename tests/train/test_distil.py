@@ -77,9 +77,16 @@ def test_the_command_teaches_and_publishes(workplace, teacher, tiny_tokenizer, t
     publish(teacher, tiny_tokenizer, Path("teacher"), report=tiny_report)
     weak = [{"id": f"a{i}-0", "text": "خبر امروز گفت", "spans": [], "claim": "POLICY"} for i in range(12)]
     Path("weak.jsonl").write_text("".join(json.dumps(record) + "\n" for record in weak), encoding="utf-8")
-    overrides = ["encoder.source=teacher", "annotate.output=weak.jsonl", "distil.layers=2", "train.max_steps=3", "gold=[]"]
-    assert main(["--config", "configs/small.yaml", *overrides, "predict.overlap=12", "predict.window=48"]) == 0
-    student = load("runs/small/published", device="cpu")
+    overrides = [
+        "encoder.source=teacher",
+        "annotate.output=weak.jsonl",
+        "distil.layers=2",
+        "train.max_steps=3",
+        "train.written=[]",
+        "gold=[]",
+    ]
+    assert main(["--config", "configs/compact-half.yaml", *overrides, "predict.overlap=12", "predict.window=48"]) == 0
+    student = load("runs/compact-half/published", device="cpu")
     assert student.engine.model.config.num_hidden_layers == 2
     assert next(student.predict(["خبر امروز گفت"])).sentences
 
@@ -91,7 +98,7 @@ def test_a_student_of_a_retrained_teacher_learns_anew(workplace, teacher, tiny_t
     marks = []
     for _ in range(2):
         publish(teacher, tiny_tokenizer, Path("teacher"), report=tiny_report)
-        assert main(["--config", "configs/small.yaml", *overrides, "predict.overlap=12", "predict.window=48"]) == 0
+        assert main(["--config", "configs/compact-half.yaml", *overrides, "predict.overlap=12", "predict.window=48"]) == 0
         marks.append(Path("runs/small/checkpoints/fingerprint").read_text())
         teacher.classifier.bias.data += 0.5
     assert marks[0] != marks[1]
