@@ -7,6 +7,7 @@ each machine must find it under that name, with this package installed. What is 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import pickle
 import socket
@@ -62,7 +63,8 @@ def _connect(address: str, workers: int, cpus: float) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     where: dict[str, Any] = {"address": address}
     if address == "local":
-        where |= {"num_cpus": workers * cpus, "include_dashboard": False, "object_store_memory": _STORE}
+        # a machine has a whole number of processors; what an actor asks for may be a share of one
+        where |= {"num_cpus": math.ceil(workers * cpus), "include_dashboard": False, "object_store_memory": _STORE}
         # its workers import this package from where this process has it
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
     try:
@@ -80,7 +82,7 @@ def _check(address: str) -> None:
     if host:
         try:
             socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: of "127.0.0..1"
             raise UserError(f"--ray {address}: no answer ({error}); check the address, or name none to start a Ray here") from None
 
 

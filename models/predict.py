@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 usage or bad input (one line on standard error says what t
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from argparse import Namespace
@@ -62,7 +63,7 @@ def _parser() -> ArgumentParser:
     long.add_argument(
         "--ray", nargs="?", const="local", metavar="ADDRESS", help="run on Ray: one started here, or HOST:PORT, auto, ray://…"
     )
-    long.add_argument("--worker-cpus", type=float, metavar="N", help="what an actor of Ray asks for, 1 by default; may be a fraction")
+    long.add_argument("--worker-cpus", type=_share, metavar="N", help="what an actor of Ray asks for, 1 by default; may be a fraction")
     return parser
 
 
@@ -70,6 +71,16 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
     return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number over 0")
+    return number
 
 
 @command

@@ -8,6 +8,10 @@ from models.predict import main
 
 pytest.importorskip("ray", reason="the extra ray is not installed")
 
+import ray
+
+from models import cluster
+
 
 @pytest.fixture
 def argv(tiny_folder, tmp_path):
@@ -26,9 +30,24 @@ def test_two_actors_write_what_one_process_writes(argv, tmp_path, monkeypatch):
     assert ray == plain
 
 
+def test_a_ray_that_is_started_here_has_a_whole_number_of_processors(monkeypatch):
+    asked = []
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setattr(ray, "init", lambda **options: asked.append(options["num_cpus"]))
+    for workers, cpus in ((1, 0.5), (3, 0.5), (2, 2.0)):
+        cluster._connect("local", workers, cpus)
+    assert [repr(number) for number in asked] == ["1", "2", "4"]
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
-    [("127.0.0.1:1", "no answer ("), ("ray://127.0.0.1:1", "no answer ("), ("here", "no address; name HOST:PORT"), (":7", "no address")],
+    [
+        ("127.0.0.1:1", "no answer ("),
+        ("ray://127.0.0.1:1", "no answer ("),
+        ("127.0.0..1:1", "no answer ("),
+        ("here", "no address; name HOST:PORT"),
+        (":7", "no address"),
+    ],
 )
 def test_no_ray_at_an_address(argv, tmp_path, capsys, address, message):
     assert main([*argv, "--output", f"{tmp_path / 'out'}/", "--ray", address]) == 2

@@ -231,6 +231,8 @@ def test_a_folder_with_nothing_that_is_read(run, tmp_path, write):
         (["--output", "x.foo"], "x.foo: no format goes with the suffix '.foo'; use .jsonl"),
         (["--format", "parquet"], "--format parquet is no text; name a file: --output FILE.parquet"),
         (["--engine", "onnx"], "no onnx/model_int8.onnx in it; use engine torch"),
+        (["--worker-cpus", "0"], "argument --worker-cpus: '0' is no number over 0"),
+        (["--worker-cpus", "inf"], "argument --worker-cpus: 'inf' is no number over 0"),
     ],
 )
 def test_a_usage_error_is_one_line_too(run, argv, message):
