@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from .errors import ArgumentParser, UserError, command
+from .errors import ArgumentParser, UserError, command, first_line
 from .predictor import PUBLISHED, Predictor, load
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _parser() -> ArgumentParser:
         prog="python -m models.serve",
         description="Serve a model over HTTP: POST /predict, GET /health, /metrics and /openapi.json.",
     )
-    count, time = _number(int, 1), _number(float, 0)
+    count, time = _number(int, 1), _number(float, 0, 60_000)
     parser.add_argument(
         "--model",
         default=str(PUBLISHED),
@@ -91,8 +91,9 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(family, kind)
-    except OSError as error:
-        raise UserError(f"--host {host}: no address of this machine: {error.strerror}") from None
+    except (OSError, UnicodeError) as error:  # UnicodeError: of "127.0.0..1"
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise UserError(f"--host {host}: no address of this machine: {reason}") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that has just stopped does not hold the port
         listener.bind(address)
