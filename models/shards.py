@@ -21,6 +21,7 @@ from functools import cache
 
 from .errors import UserError
 from .files import to_json
+from .onnx_engine import processors
 from .predictor import Predictor, load
 from .records import Article
 from .render import write
@@ -159,7 +160,7 @@ def read_in_processes(shards: Cutter, job: Job, workers: int) -> Read:
 
     Raises UserError where a worker dies. However this ends, no worker is left.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))  # or they fight over the cores
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, processors() // workers)))  # or they fight over the cores
     others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
     waiting: deque[tuple[Shard, Future[bytes]]] = deque()

@@ -18,6 +18,7 @@ import models.shards as shards_module
 from models import engines
 from models.predict import main
 from models.records import Prediction
+from models.shards import Job
 
 ROOT = Path(__file__).parents[2]
 # the command with a stand-in for the model: a run takes no time, so that many can be killed. The n-th time that a file is to be on the
@@ -346,6 +347,14 @@ def test_workers_write_what_one_process_writes_and_no_death_among_them_hangs(rea
     _, err = done.communicate(timeout=300)
     assert done.returncode == 0, err
     assert contents(tmp_path / "two") == contents(tmp_path / "one")
+
+
+def test_workers_share_the_processors_that_the_command_is_bound_to(monkeypatch):
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert list(shards_module.read_in_processes([], Job("", "cpu", "onnx", "jsonl"), 2)) == []
+    assert os.environ == {"OMP_NUM_THREADS": "3"}
 
 
 def test_ctrl_c_ends_the_workers_and_they_end_when_the_command_was_killed(real, tmp_path):

@@ -89,7 +89,7 @@ def test_a_graph_of_other_labels_is_refused(folder, tiny_encoder, tmp_path):
 @pytest.mark.parametrize(("asked", "threads"), [("1", 1), ("", None), ("0", None), ("100000", None), ("4,2", None)])
 def test_threads_are_the_processors_up_to_what_the_environment_says(asked, threads, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    assert onnx_engine._processors() == (threads or len(os.sched_getaffinity(0)))
+    assert onnx_engine.processors() == (threads or len(os.sched_getaffinity(0)))
 
 
 def test_the_exact_products_are_taken_only_where_the_fast_ones_overflow(monkeypatch):
