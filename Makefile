@@ -83,7 +83,7 @@ doors: $(VENV)/.installed ## every way to call a published folder, under VERSION
 bench-train: $(VENV)/.installed ## plain Trainer against the recipe of configs/parsbert.yaml, and joint training against two runs
 	$(BIN)/python -m benchmarks.train
 	$(MAKE) annotate CONFIG=configs/compact-seeds.yaml
-	$(BIN)/python -m benchmarks.joint --config configs/compact-seeds.yaml train.epochs=8 augment.copies=1
+	$(BIN)/python -m benchmarks.joint --config configs/compact-seeds.yaml --output benchmarks/results/joint-short.json train.epochs=8 augment.copies=1
 
 bench: $(VENV)/.installed ## stock pipelines and our engines on this CPU, in turns (an hour); MODEL=FOLDER, MODELS="NAME=FOLDER …", GOLD="FILE …", OPTIONS=--quick
 	$(BIN)/python -m benchmarks.predict $(MODEL) --random-bert $(MODELS:%=--models %) $(GOLD:%=--gold %) $(OPTIONS)

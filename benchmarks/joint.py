@@ -9,7 +9,6 @@ yet chooses right and is never sure.
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import statistics
@@ -26,6 +25,7 @@ import transformers
 
 from models import settings
 from models.encoders import load_encoder
+from models.errors import ArgumentParser, UserError, command
 from models.predictor import Predictor
 from models.records import Example
 from models.scoring import claim_scores
@@ -86,17 +86,20 @@ def told(record: dict[str, float]) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
+@command
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure all seeds and write them."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = ArgumentParser(prog="python -m benchmarks.joint", description=__doc__.partition("\n")[0])
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/joint.json"))
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     run = settings.load(options.config, options.overrides)
     run = replace(run, train=replace(run.train, keep="last", evaluations=1))
     data = read_labelled(run)
+    if not data.gold:
+        raise UserError(f"{options.config}: no gold to measure on; name a file, such as gold=[seeds/gold.jsonl]")
     runs: dict[str, list[dict[str, float]]] = {task: [] for task in TASKS}
     for i in range(options.seeds):
         for task in (*TASKS[i % 3 :], *TASKS[: i % 3]):

@@ -29,7 +29,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from models import files
 from models.errors import ArgumentParser, UserError, command
-from models.records import read_examples
+from models.records import Example, read_examples
 from models.scoring import MICRO
 from train.evaluate import score
 
@@ -49,6 +49,7 @@ PRODUCTS = {"stock": "torch", "stock by 32": "torch", "torch": "torch", "onnx fp
 THREADS = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TOKENIZERS_PARALLELISM"}
 
 Figures = dict[str, dict[str, dict[str, float]]]  # contender, figure, spread
+Gold = Mapping[str, Sequence[Example]]  # by the file's name
 
 
 class Process:
@@ -95,7 +96,7 @@ def environment() -> dict[str, str]:
     return kept | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TQDM_DISABLE": "1"}
 
 
-def measure(models: Sequence[Model], processors: set[int], rounds: int, gold: Sequence[Path]) -> dict[str, Figures]:
+def measure(models: Sequence[Model], processors: set[int], rounds: int, gold: Gold) -> dict[str, Figures]:
     """By model, the spread of all figures over the rounds, in which the contenders of all models take turns."""
     with contextlib.ExitStack() as stack:
         running = [start(model, processors) for model in models]
@@ -142,13 +143,12 @@ def turn(models: Sequence[Model], running: Sequence[Mapping[str, Process]], labe
     return found
 
 
-def f1(process: Process, gold: Sequence[Path]) -> dict[str, float]:
+def f1(process: Process, gold: Gold) -> dict[str, float]:
     """Micro-F1 of exact spans and macro-F1 of claims on each file of gold."""
     found: dict[str, float] = {}
-    for path in gold:
-        examples = read_examples(path)
+    for name, examples in gold.items():
         report = score(examples, process.ask("sentences", [example.text for example in examples]))
-        found |= {f"{path.stem} span F1": report["spans"][MICRO]["f1"], f"{path.stem} claim F1": report["claims"]["macro_f1"]}
+        found |= {f"{name} span F1": report["spans"][MICRO]["f1"], f"{name} claim F1": report["claims"]["macro_f1"]}
     return found
 
 
@@ -187,7 +187,7 @@ def prepare_all(options: Namespace, work: Path) -> list[Model]:
     return models
 
 
-def run(models: Sequence[Model], options: Namespace) -> dict[str, Any]:
+def run(models: Sequence[Model], gold: Gold, options: Namespace) -> dict[str, Any]:
     """All figures of all models, as plain JSON types."""
     every = os.sched_getaffinity(0)
     found: dict[str, Any] = {"machine": machine(), "command": sys.argv[1:], "rounds": options.rounds, "stock reads one in": STOCK_SHARE}
@@ -200,7 +200,7 @@ def run(models: Sequence[Model], options: Namespace) -> dict[str, Any]:
         for model in models
     }
     for processors in [every] if options.quick or len(every) == 1 else [{max(every)}, every]:
-        for name, rows in measure(models, processors, options.rounds, [ROOT / "seeds/gold.jsonl", *options.gold]).items():
+        for name, rows in measure(models, processors, options.rounds, gold).items():
             found["models"][name]["processors"][str(len(processors))] = rows
     return found
 
@@ -220,9 +220,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.quick:
         options.sentences, options.rounds = 64, 1
+    gold = {path.stem: read_examples(path) for path in (ROOT / "seeds/gold.jsonl", *options.gold)}  # a mistake in one is told at once
     disable_progress_bar()
     with tempfile.TemporaryDirectory() as work:
-        result = run(prepare_all(options, Path(work)), options)
+        result = run(prepare_all(options, Path(work)), gold, options)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     with files.write_whole(options.output) as out:
         out.write(files.to_json(result) + "\n")

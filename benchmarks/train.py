@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ import transformers
 from transformers import BertConfig, BertModel, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from models import settings
+from models.errors import ArgumentParser, command
 from models.labels import Schema
 from models.modeling import GozarehModel, joint_model
 from train.batches import Row, padded
@@ -43,6 +45,7 @@ SIZE: dict[str, int] = (
     else {"vocab_size": 20_000, "hidden_size": 384, "num_hidden_layers": 4, "num_attention_heads": 6, "intermediate_size": 1536}
 )
 SYSTEMS = ("plain", "recipe")
+RECIPE = "configs/parsbert.yaml"
 WARM_UP = 3  # steps that are not measured
 
 
@@ -124,7 +127,7 @@ def plain(model: GozarehModel, data: list[Row], steps: int, folder: str, clock: 
 
 def recipe(model: GozarehModel, data: list[Row], steps: int, folder: str, clock: Clock, overrides: list[str]) -> JointTrainer:
     """configs/parsbert.yaml."""
-    run = settings.load("configs/parsbert.yaml", overrides)
+    run = settings.load(RECIPE, overrides)
     run = replace(run, train=replace(run.train, max_steps=steps, keep="last"))
     arguments = training_arguments(run, len(data), Path(folder))
     arguments.eval_strategy = arguments.save_strategy = "no"  # type: ignore[assignment]
@@ -174,15 +177,17 @@ def matrix_rate(tokens: int) -> float:
     return statistics.median(rates)
 
 
-def main() -> int:
+@command
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure both in turns and write the medians."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = ArgumentParser(prog="python -m benchmarks.train", description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=30 if GPU else 8)
     parser.add_argument("--output", type=Path, default=Path(f"benchmarks/results/train-{'gpu' if GPU else 'cpu'}.json"))
     parser.add_argument("--system", choices=SYSTEMS, help=argparse.SUPPRESS)  # one run, in a process of its own
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="the recipe's settings to change")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
+    settings.load(RECIPE, options.overrides)  # a mistake in them is told before anything is measured
     if options.system:
         print(json.dumps(measure(options.system, options.steps, options.overrides)))
         return 0

@@ -72,3 +72,9 @@ def test_a_quick_run_measures_all_contenders(folder, tmp_path, capsys):
 def test_a_model_without_a_name_of_its_own_is_refused(folder, models, capsys):
     assert predict.main([str(folder), "--quick", "--models", models]) == 2
     assert "--models" in capsys.readouterr().err
+
+
+def test_gold_is_read_before_anything_is_measured(folder, monkeypatch, capsys):
+    monkeypatch.setattr(predict, "prepare_all", lambda *_: pytest.fail("it went on"))
+    assert predict.main([str(folder), "--quick", "--gold", "typo.jsonl"]) == 2
+    assert capsys.readouterr().err == "error: typo.jsonl: no such file; check the path\n"
