@@ -28,7 +28,7 @@ from models.scoring import MICRO
 from models.settings import Settings
 
 from .bootstrap import DRAWS, claim_counts, gain, span_counts
-from .cross_validate import SEEDS, Read, left_out, summary, train_and_read
+from .cross_validate import SEEDS, Read, check_untrained, left_out, summary, train_and_read
 from .dataset import split_by_article, trusted, written
 from .evaluate import markdown, score
 from .readings import AGAIN, Rules, kept
@@ -115,7 +115,11 @@ def lessons(weak: Sequence[Example], gold: Sequence[Example]) -> dict[str, list[
 def on_unseen(
     run: Settings, examples: Sequence[Example], unseen: Sequence[Example], seeds: int, read: Read
 ) -> list[list[PredictedSentence]]:
-    """Each seed's reading of ``unseen`` by a student of all ``examples``, those of its articles aside; the run's split chooses it."""
+    """Each seed's reading of ``unseen`` by a student of all ``examples``, those of its articles aside; the run's split chooses it.
+
+    Raises UserError as ``check_untrained``.
+    """
+    check_untrained(run)
     measured = {example.article for example in unseen}
     others = [example for example in examples if example.article not in measured]
     articles = {example.article for example in others}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import statistics
 import sys
@@ -42,9 +43,10 @@ def left_out(run: Settings, examples: Sequence[Example], gold: Sequence[Example]
     """Each seed's reading of ``gold``: every article of it is left out in turn and read by a model trained on the others' ``examples``
     and on what the run has of written sentences.
 
-    The article after it (in order, round) chooses the checkpoint. Raises UserError for too few articles or seeds, and for an article that
-    has no examples.
+    The article after it (in order, round) chooses the checkpoint. Raises UserError for too few articles or seeds, for an article that has
+    no examples, and as ``check_untrained``.
     """
+    check_untrained(run)
     if seeds < 1:
         raise UserError(f"--seeds: {seeds} is none; give 1 or more")
     articles = list(dict.fromkeys(example.article for example in gold))
@@ -53,6 +55,14 @@ def left_out(run: Settings, examples: Sequence[Example], gold: Sequence[Example]
     if unlabelled := set(articles) - {example.article for example in examples}:
         raise UserError(f"leaving one out: article '{min(unlabelled)}' of the gold has no labels to train on; run `python -m annotate`")
     return [_left_out(run.reseeded(number), examples, gold, articles, read) for number in range(seeds)]
+
+
+def check_untrained(run: Settings) -> None:
+    """Raise UserError for a run that begins with a network that has learnt from articles already, the unseen ones perhaps among them."""
+    if run.review.network:
+        raise UserError(f"review.network: {run.review.network} has seen what was to be left out; measure a run without it")
+    if run.distil.layers:
+        raise UserError("distil.layers: the teacher has seen what was to be left out; measure a run that trains on labels")
 
 
 def _left_out(
@@ -113,6 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if run.annotate.gold is None:
         raise UserError(f"{options.config}: missing key 'annotate.gold'; name the gold of the articles to leave out")
     result = leave_one_out(run, read_examples(run.annotate.output), read_examples(run.annotate.gold), options.seeds, train_and_read)
+    result |= {"settings": dataclasses.asdict(run)}  # whose figures these are, for the card
     path = run.folder / "cross_validation.json"
     with files.write_whole(path) as out:
         out.write(files.to_json(result) + "\n")

@@ -342,10 +342,17 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def publish_run(run: Path, folder: Path, *, onnx: bool = False) -> None:
-    """Publish a run's model, with its ONNX graph if asked. Raises UserError for a run that is not whole; see ``publish``."""
+    """Publish a run's model, with its ONNX graph if asked; what was cross-validated is on its card if it was with the same settings.
+
+    Raises UserError for a run that is not whole; see ``publish``.
+    """
     report = files.read_json(run / "report.json", AGAIN)
-    if (run / "cross_validation.json").is_file():
-        report["cross_validation"] = files.read_json(run / "cross_validation.json", AGAIN)
+    if (figures := run / "cross_validation.json").is_file():
+        measured = files.read_json(figures, AGAIN)
+        if measured.get("settings") == report.get("settings"):
+            report["cross_validation"] = measured
+        else:
+            print(f"{figures}: of other settings than the run's, left out; run `python -m train.cross_validate` again", file=sys.stderr)
     model = load_network(check_folder(run / "published"))
     tokenizer = AutoTokenizer.from_pretrained(run / "published")
     export = partial(export_onnx, model, _samples(report, tokenizer)) if onnx else None

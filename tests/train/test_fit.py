@@ -13,6 +13,7 @@ from models.encoders import Encoder
 from models.errors import UserError
 from models.predictor import Predictor
 from models.records import read_examples, write_examples
+from train.compare import on_unseen
 from train.cross_validate import leave_one_out
 from train.dataset import split_by_article
 from train.fit import fingerprint, fit
@@ -151,6 +152,20 @@ def test_written_sentences_are_in_each_lesson(run, tmp_path):
 def test_leaving_one_out_needs_articles(run):
     with pytest.raises(UserError, match="three articles at least"):
         leave_one_out(run, EXAMPLES, EXAMPLES[:3], 1, lambda *_: [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        (["review.epochs=1", "review.network=published"], "review.network: published has seen"),
+        (["distil.layers=1"], "distil.layers: the teacher has seen"),
+    ],
+)
+def test_no_article_is_left_out_of_a_network_that_was_trained_before(changes, field):
+    run = settings.load("configs/tiny.yaml", changes)
+    for read_by in (leave_one_out, on_unseen):
+        with pytest.raises(UserError, match=field):
+            read_by(run, EXAMPLES, EXAMPLES, 1, lambda *_: pytest.fail("trained"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is asked, not timed")

@@ -264,11 +264,14 @@ def test_a_folder_whose_own_code_fails_replaces_nothing(run, tmp_path, monkeypat
     assert snapshot(tmp_path / "out") == before
 
 
-def test_the_command_adds_the_cross_validation_to_the_card(run, tmp_path):
+@pytest.mark.parametrize(("of", "told"), [({}, True), ({"seed": 14}, False), (None, False)])
+def test_the_command_adds_the_cross_validation_to_the_card_where_it_is_of_the_runs_settings(run, tmp_path, capsys, of, told):
     figures = {"mean": {"micro F1": 0.625}, "spread": {"micro F1": 0.125}, "seeds": [{}, {}]}
+    figures |= {} if of is None else {"settings": REPORT["settings"] | of}
     (run / "cross_validation.json").write_text(json.dumps(figures))
     assert main([str(run), "--to", str(tmp_path / "out")]) == 0
-    assert "| micro F1 | 0.625 | 0.125 |" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert ("| micro F1 | 0.625 | 0.125 |" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")) == told
+    assert ("cross_validation.json: of other settings" in capsys.readouterr().err) != told
 
 
 @pytest.mark.parametrize(

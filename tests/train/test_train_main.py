@@ -43,6 +43,7 @@ def test_cross_validation_writes_mean_and_spread(workplace, capsys):
     assert cross_validate([*CONFIG, "train.max_steps=1", "train.evaluations=1", "--seeds", "1"]) == 0
     result = json.loads((workplace / "runs/tiny/cross_validation.json").read_text(encoding="utf-8"))
     assert len(result["seeds"]) == 1
+    assert (result["settings"]["name"], result["settings"]["train"]["max_steps"]) == ("tiny", 1)
     assert result["seeds"][0]["sentences"] == len(read_examples("seeds/gold.jsonl"))
     assert "micro F1" in capsys.readouterr().out
 
