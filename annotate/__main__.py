@@ -86,6 +86,10 @@ def select(paths: Sequence[str], run: AnnotateSettings) -> list[Article]:
 
     Raises UserError if that is none, or if two articles have one id.
     """
+    if not paths:
+        raise UserError(
+            "annotate.articles: none are named; what 'data.train' names is labelled already: run `python -m train --config FILE`"
+        )
     chosen: dict[str, Article] = {}
     for path in paths:
         left = [

@@ -14,7 +14,7 @@ from typing import Any
 from models import files, settings
 from models.encoders import load_encoder
 from models.errors import ArgumentParser, UserError, command
-from models.labels import SPAN_TYPES, Schema
+from models.labels import Schema
 from models.predictor import Predictor
 from models.records import Example, PredictedSentence, read_examples
 from models.scoring import MICRO
@@ -91,7 +91,7 @@ def _over(reports: Sequence[Mapping[str, Any]], statistic: Callable[[Sequence[fl
 
 def headline(report: Mapping[str, Any]) -> dict[str, float]:
     """The figures of a report that systems are compared by, by name."""
-    return {f"{label} F1": report["spans"][label]["f1"] for label in (*SPAN_TYPES, MICRO)} | {
+    return {f"{label} F1": of["f1"] for label, of in report["spans"].items()} | {
         "partial micro F1": report["partial"][MICRO]["f1"],
         "claim accuracy": report["claims"]["accuracy"],
         "claim macro-F1": report["claims"]["macro_f1"],

@@ -51,6 +51,7 @@ from models.torch_engine import load_network
 
 from . import checksums
 from .card import card
+from .conll import read_conll
 from .export import export_onnx
 from .push import Push
 
@@ -362,7 +363,7 @@ def publish_run(run: Path, folder: Path, *, onnx: bool = False) -> None:
 def _samples(report: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> list[Ids]:
     """Rows of ids of sentences that the run has learnt from."""
     settings = report["settings"]
-    examples = read_examples(settings["annotate"]["output"])
+    examples = [e for path in settings["data"]["train"] for e in read_conll(path)] or read_examples(settings["annotate"]["output"])
     chosen = random.Random(settings["seed"]).sample(examples, min(len(examples), SAMPLES))
     reading = settings["predict"]
     encodings = encode(tokenizer.backend_tokenizer, [example.text for example in chosen], reading["window"], reading["overlap"])

@@ -90,6 +90,11 @@ def test_a_mistake_is_one_line_and_exit_2(config: Path, capsys: pytest.CaptureFi
     assert not config.with_name("weak.jsonl").exists()
 
 
+def test_a_run_on_others_labels_is_told_to_train(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--config", "configs/peyma.yaml"]) == 2
+    assert capsys.readouterr().err.endswith("labelled already: run `python -m train --config FILE`\n")
+
+
 def test_nothing_left_to_read_is_a_mistake(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "news.jsonl").write_text(json.dumps({"id": "n", "text": TEXT, "licence": "none stated"}) + "\n", encoding="utf-8")
     with config.open("a", encoding="utf-8") as out:

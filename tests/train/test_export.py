@@ -36,7 +36,7 @@ def exported(tiny_model, tiny_tokenizer, tmp_path_factory):
     publish(tiny_model, tiny_tokenizer, run / "published", report=REPORT)
     weak = [{"id": f"a-{i}", "text": text, "spans": [], "claim": None} for i, text in enumerate(TEXTS[:3])]
     (run / "weak.jsonl").write_text("".join(json.dumps(record) + "\n" for record in weak), encoding="utf-8")
-    settings = REPORT["settings"] | {"annotate": {"output": str(run / "weak.jsonl")}}
+    settings = REPORT["settings"] | {"annotate": {"output": str(run / "weak.jsonl")}, "data": {"train": []}}
     (run / "report.json").write_text(json.dumps(REPORT | {"settings": settings}), encoding="utf-8")
     assert main([str(run), "--to", str(run / "out"), "--onnx"]) == 0
     return run / "out"

@@ -57,6 +57,14 @@ def test_a_grid_runs_whole_and_only_once(workplace, tiny_run, capsys):
     assert sorted(lines[0]) == sorted(lines[1])
 
 
+def test_a_grid_on_others_labels_has_their_types(workplace, tiny_run, capsys):
+    (workplace / "peyma").mkdir()
+    for name in ("train", "dev", "test"):
+        (workplace / f"peyma/{name}.txt").write_text("علی|B_PER\nرفت|O\n\n" * 8, encoding="utf-8")
+    assert main(["--config", "configs/peyma.yaml", *tiny_run[2:], "seed=13"]) == 0
+    assert "| peyma/test.txt: micro F1 |" in capsys.readouterr().out
+
+
 def test_the_best_comes_first():
     def metrics(f1):
         claims = {"count": 0, "macro_f1": 0.0, "accuracy": 0.0, "ece": 0.0}

@@ -274,6 +274,14 @@ def test_the_command_adds_the_cross_validation_to_the_card_where_it_is_of_the_ru
     assert ("cross_validation.json: of other settings" in capsys.readouterr().err) != told
 
 
+def test_the_samples_of_a_run_on_others_labels_are_its_own(tiny_tokenizer, tmp_path):
+    (tmp_path / "train.txt").write_text("علی|B_PER\nرفت|O\n\nقم|B_LOC\n", encoding="utf-8")
+    of_run = {"seed": 13, "data": {"train": [str(tmp_path / "train.txt")]}, "annotate": {"output": "runs/peyma/weak.jsonl"}}
+    samples = publishing._samples({"settings": REPORT["settings"] | of_run}, tiny_tokenizer)
+    expected = tiny_tokenizer(["علی رفت", "قم"])["input_ids"]
+    assert sorted(ids.tolist() for ids in samples) == sorted(expected)
+
+
 @pytest.mark.parametrize(
     ("path", "content", "message"),
     [
