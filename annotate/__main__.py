@@ -44,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--publish-unlicensed goes with --publish FOLDER")
     all_settings = settings.load(arguments.config, arguments.overrides)
     run = all_settings.annotate
+    if not arguments.output:
+        _check_own(Path(run.output), all_settings.name, Path(arguments.config))
     output = Path(arguments.output or run.output)
     gold_path = arguments.gold or run.gold
     gold = read_examples(gold_path) if gold_path else []
@@ -70,6 +72,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.publish:
         _publish(Path(arguments.publish), examples, gold, all_settings, unlicensed=arguments.publish_unlicensed)
     return 0
+
+
+def _check_own(output: Path, name: str, config: Path) -> None:
+    """Raises UserError for labels in another run's folder: a student reads its teacher's, and its own settings would make other ones."""
+    other = next((folder.name for folder in output.resolve().parents if folder.parent == Path("runs").resolve()), name)
+    if other != name:
+        by = config.with_name(f"{other}.yaml")
+        raise UserError(f"annotate.output: {output} belongs to another run; label it by {by}, or give --output")
 
 
 def _publish(folder: Path, examples: Sequence[Example], gold: Sequence[Example], run: Settings, *, unlicensed: bool) -> None:

@@ -95,6 +95,21 @@ def test_a_run_on_others_labels_is_told_to_train(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err.endswith("labelled already: run `python -m train --config FILE`\n")
 
 
+def test_the_labels_of_another_run_are_not_replaced(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["--config", "run.yaml", "annotate.output=runs/other/weak.jsonl"]) == 2
+    expected = "runs/other/weak.jsonl belongs to another run; label it by other.yaml, or give --output"
+    assert capsys.readouterr().err == f"error: annotate.output: {expected}\n"
+    for arguments in (
+        ["annotate.output=runs/run/hmm.jsonl"],
+        ["annotate.output=runs/other/weak.jsonl", "--output", "runs/other/new.jsonl"],
+    ):
+        assert main(["--config", "run.yaml", *arguments]) == 0
+    assert {path.name for path in (tmp_path / "runs").rglob("*.jsonl")} == {"hmm.jsonl", "new.jsonl"}
+
+
 def test_nothing_left_to_read_is_a_mistake(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "news.jsonl").write_text(json.dumps({"id": "n", "text": TEXT, "licence": "none stated"}) + "\n", encoding="utf-8")
     with config.open("a", encoding="utf-8") as out:
