@@ -30,6 +30,7 @@ from models.torch_engine import load_network
 from .calibrate import calibrate
 from .dataset import Labelled
 from .fit import Fit, as_stored, augmented, fingerprint, resumable, training_arguments
+from .processes import processes
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,10 @@ def distil(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit
     labels aside. The embeddings stay the teacher's.
 
     Checkpoints go to ``folder``; an interrupted run goes on from the last. Raises UserError for a folder that is no whole model of ours,
-    and for more layers than it has.
+    for more layers than it has, and in one of several processes.
     """
+    if (several := processes().num_processes) > 1:
+        raise UserError(f"distil: a student learns in one process, and there are {several}; run `python -m train` by itself")
     set_seed(run.seed)
     teacher = load_network(check_folder(Path(run.encoder.source)))
     student = shallow(teacher, run.distil.layers)

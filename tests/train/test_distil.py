@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,12 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import BertModel
 
+from models.encoders import Encoder
 from models.errors import UserError
 from models.labels import Schema
 from models.modeling import joint_model
 from models.predictor import load
+from models.settings import load as load_settings
 from train.__main__ import main
-from train.distil import Pad, distance, divergence, shallow, standing_in
+from train.dataset import Labelled
+from train.distil import Pad, distance, distil, divergence, shallow, standing_in
 from train.publish import publish
 
 
@@ -89,6 +93,13 @@ def test_the_command_teaches_and_publishes(workplace, teacher, tiny_tokenizer, t
     student = load("runs/compact-half/published", device="cpu")
     assert student.engine.model.config.num_hidden_layers == 2
     assert next(student.predict(["خبر امروز گفت"])).sentences
+
+
+def test_more_than_one_process_is_refused(tiny_encoder, tiny_tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setattr("train.distil.processes", lambda: SimpleNamespace(num_processes=2))
+    run, data = load_settings("configs/small.yaml"), Labelled(Schema(), [], [], {})
+    with pytest.raises(UserError, match=r"distil: a student learns in one process, and there are 2"):
+        distil(run, Encoder(tiny_encoder, tiny_tokenizer, "tiny", "mit"), data, tmp_path)
 
 
 def test_a_student_of_a_retrained_teacher_learns_anew(workplace, teacher, tiny_tokenizer, tiny_report):
