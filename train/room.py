@@ -27,6 +27,6 @@ def check_room(run: Settings, parameters: int) -> None:
 
 def room(run: Settings, parameters: int) -> int:
     """Bytes that a run takes at most: checkpoints stay until the next run, and one is written before an older is deleted."""
-    stages = (1 + run.self_training.rounds) * (2 if run.review.epochs else 1)
+    stages = (0 if run.review.network else 1 + run.self_training.rounds) + (run.review.runs if run.review.epochs else 0)
     kept = 2 if run.train.keep == "best" else 1  # the best one and the last one
     return parameters * (_CHECKPOINT * (kept * stages + 1) + _PUBLISHED)

@@ -14,7 +14,7 @@ from models.errors import UserError
 from models.labels import Schema
 from models.modeling import GozarehModel, joint_model
 from models.records import read_examples
-from models.settings import TrainSettings
+from models.settings import ReviewSettings, TrainSettings
 from train.dataset import split_by_article
 from train.fit import fit
 from train.room import check_room, room
@@ -187,5 +187,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_training(run, tmp_path,
 
 def test_stages_need_more_room(run):
     staged = replace(run, review=replace(run.review, epochs=1), self_training=replace(run.self_training, rounds=1))
-    assert room(staged, 1) == 12 * (4 + 1) + 6
-    assert room(replace(staged, train=replace(run.train, keep="best")), 1) == 12 * (8 + 1) + 6
+    assert room(staged, 1) == 12 * (3 + 1) + 6
+    assert room(replace(staged, train=replace(run.train, keep="best")), 1) == 12 * (6 + 1) + 6
+    assert room(replace(staged, review=replace(staged.review, runs=3)), 1) == 12 * (5 + 1) + 6
+    assert room(replace(run, review=ReviewSettings(epochs=1, runs=3, network="first")), 1) == 12 * (3 + 1) + 6
