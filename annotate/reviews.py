@@ -5,6 +5,7 @@ A review names its sentence by a digest of the text, so that it holds whatever i
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,11 +37,14 @@ def read_reviews(paths: Iterable[str | Path]) -> dict[str, Review]:
             claim, types, entities = record.get("claim"), record.get("types", []), record.get("entities", [])
             if claim not in (None, NO_CLAIM, *CLAIMS):
                 raise UserError(f"{where}, field 'claim': {claim!r} is none of {', '.join((*CLAIMS, NO_CLAIM))} or null")
-            if not isinstance(types, list) or not set(types) <= set(SPAN_TYPES):
+            if not isinstance(types, list) or not all(name in SPAN_TYPES for name in types):
                 raise UserError(f"{where}, field 'types': {types!r} is no list of {', '.join(SPAN_TYPES)}")
             if not isinstance(entities, list) or not all(isinstance(e, dict) and e.get("label") in types for e in entities):
                 raise UserError(f"{where}, field 'entities': expected a list of objects with start, end and a label that is one of 'types'")
             spans = tuple((field(e, "start", int, where), field(e, "end", int, where), str(e["label"])) for e in entities)
+            for one, other in itertools.pairwise(sorted(spans)):
+                if other[0] < one[1]:
+                    raise UserError(f"{where}, field 'entities': two of them overlap at {other[0]}; keep one")
             reviews[field(record, "sentence", str, where)] = Review(claim, tuple(types), spans)
     return reviews
 

@@ -56,7 +56,13 @@ def test_other_sentences_stay(reviews):
     [
         ({"claim": "OPINION"}, "reviews.jsonl, line 1, field 'claim': 'OPINION' is none of"),
         ({"types": ["PLACE"]}, "line 1, field 'types'"),
+        ({"types": [["PERSON"]]}, "line 1, field 'types'"),
+        ({"types": [{}]}, "line 1, field 'types'"),
         ({"entities": [{"start": 0, "end": 3, "label": "PROGRAM"}]}, "line 1, field 'entities'.*one of 'types'"),
+        (
+            {"types": ["ROLE"], "entities": [{"start": 4, "end": 8, "label": "ROLE"}, {"start": 0, "end": 5, "label": "ROLE"}]},
+            "line 1, field 'entities': two of them overlap at 4",
+        ),
         ({"sentence": 3}, "line 1, field 'sentence'"),
     ],
 )
