@@ -334,6 +334,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if (options.folder is None) == (options.verify is None):
         parser.error("name a run or a published folder, or one to --verify")
+    if options.verify and (options.to or options.onnx or options.push_to):
+        parser.error("--verify goes with no other option")
     if not options.push_to and (options.revision or options.private or options.dry_run):
         parser.error("--revision, --private and --dry-run go with --push-to")
     options.published = options.folder is not None and (options.folder / "config.json").is_file()
