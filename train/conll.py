@@ -26,7 +26,8 @@ def read_conll(path: str | Path) -> list[Example]:
     for a line without a token or a tag and for a tag that is none, and for a file without a sentence.
     """
     lines = files.read_text(path).split("\n")
-    separator = next((s for s in ("|", "\t") if all(s in line for line in lines if line.strip())), " ")
+    tagged = [line for line in lines if line.strip() and not line.startswith(_DOCUMENT)]
+    separator = next((s for s in ("|", "\t") if all(s in line for line in tagged)), " ")
     examples = [_example(f"{Path(path).stem}#{i}", sentence) for i, sentence in enumerate(_sentences(lines, separator, str(path)), 1)]
     if not examples:
         raise UserError(f"{path}: holds no sentence; give a token and its tag a line, for instance «تهران|B_LOC»")

@@ -37,6 +37,12 @@ def test_conll_2003_columns(conll):
     assert spans_of(example) == [("ORG", "U.N.")]
 
 
+@pytest.mark.parametrize("separator", ["|", "\t"])
+def test_a_bare_line_between_documents_has_no_separator(conll, separator):
+    (example,) = read_conll(conll(f"-DOCSTART-\n\nهمه جانبه{separator}O\nتهران{separator}B-LOC\n"))
+    assert example.text == "همه جانبه تهران"
+
+
 def test_tabs_part_tokens_that_hold_blanks(conll):
     (example,) = read_conll(conll("همه جانبه\tO\nتهران\tB-LOC\n"))
     assert example.text == "همه جانبه تهران"
