@@ -118,8 +118,9 @@ def _read_jsonl(path: Path) -> Iterator[Article]:
         id = record.get("id", f"{path.name.removesuffix('.gz').removesuffix('.jsonl')}-{number}")
         if isinstance(id, bool) or not isinstance(id, str | int) or id == "":
             raise UserError(f"{where}, field 'id': expected a text or a number that is the article's own")
-        text, source, licence = files.field(record, "text", str, where), record.get("source", path.name), record.get("licence")
-        yield _article(str(id), text, str(source), None if licence is None else str(licence), f"{where}, field 'text'")
+        text, source, licence = files.field(record, "text", str, where), record.get("source"), record.get("licence")
+        source, licence = path.name if source is None else str(source), None if licence is None else str(licence)
+        yield _article(str(id), text, source, licence, f"{where}, field 'text'")
         empty = False
     if empty:
         raise UserError(f"{path}: holds no article; one JSON object with 'text' a line")

@@ -106,7 +106,7 @@ def quoted_sources(passage: Passage) -> Votes:
 
 
 def names_after_offices(passage: Passage) -> Votes:
-    """A name right after an office, with no comma or title between them.
+    """A name after an office; a comma and a title may stand between them.
 
     Fires: رئیس سازمان بهزیستی ⟦وحید قبادی دانا⟧ گفت: کار آغاز شد.
     Not: رئیس سازمان بهزیستی کشور گفت: کار آغاز شد.

@@ -43,6 +43,12 @@ def test_jsonl_holds_an_article_a_line(tmp_path: Path, name: str) -> None:
     assert {article.text for article in articles} == {STORY}
 
 
+@pytest.mark.parametrize(("record", "source"), [({}, "news.jsonl"), ({"source": None}, "news.jsonl"), ({"source": "agency"}, "agency")])
+def test_an_article_without_a_source_has_its_files_name(tmp_path: Path, record: dict[str, str | None], source: str) -> None:
+    (tmp_path / "news.jsonl").write_text(json.dumps({"text": STORY} | record), encoding="utf-8")
+    assert [article.source for article in read_articles([tmp_path])] == [source]
+
+
 def test_a_folder_is_read_recursively_and_in_order_other_files_passed_over(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     for name in ("b.txt", "sub/a.txt", "a.txt", "README.md"):
