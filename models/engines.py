@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from .config_spec import AGAIN, FolderReading
 from .encoding import encode
 from .errors import UserError, first_line
+from .files import access
 from .folder import TOKENIZER, CheckedFolder, check_folder, is_folder
 from .labels import Schema
 from .onnx_engine import GRAPH, OnnxEngine
@@ -44,7 +45,8 @@ def open_model(name: str | Path, device: str = "auto", engine: str = "auto") -> 
 def resolve(name: str | Path, device: str = "auto", engine: str = "auto") -> tuple[str, str, str]:
     """What the arguments of ``open_model`` mean on this machine: a released model's folder for its bare name, and no ``auto``.
 
-    Raises UserError for an engine that there is none of or not on that device, and for a hub name that gives no model.
+    Raises UserError for an engine that there is none of or not on that device, for a hub name that gives no model, and for a folder
+    that may not be read.
     """
     if engine not in ENGINES:
         raise UserError(f"engine {engine!r}: there are {', '.join(ENGINES)}")
@@ -52,7 +54,7 @@ def resolve(name: str | Path, device: str = "auto", engine: str = "auto") -> tup
         raise UserError(f"engine onnx runs on the CPU, not on {device}; leave the device out, or use engine torch")
     name = str(_released(name) or name)
     if engine == "auto":
-        engine = "onnx" if _suits_onnx(device) and (_folder(name, "onnx") / GRAPH).is_file() else "torch"
+        engine = "onnx" if _suits_onnx(device) and _has_graph(_folder(name, "onnx")) else "torch"
     if device == "auto":
         device = "cpu" if engine == "onnx" else _find_device(device)
     return name, device, engine
@@ -61,6 +63,11 @@ def resolve(name: str | Path, device: str = "auto", engine: str = "auto") -> tup
 def _folder(name: str, engine: str) -> Path:
     """The folder of that name, or of the hub's cache, with what the engine needs."""
     return Path(name) if is_folder(name) else _download(name, [GRAPH] if engine == "onnx" else [])
+
+
+def _has_graph(folder: Path) -> bool:
+    with access(folder / GRAPH, "read"):
+        return (folder / GRAPH).is_file()
 
 
 def _released(name: str | Path) -> Path | None:
