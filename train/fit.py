@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import logging
+import math
 import random
 import shutil
 import timeit
@@ -21,7 +22,7 @@ from typing import Any
 
 import torch
 import transformers
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainingArguments, set_seed
 from transformers.integrations.integration_utils import get_available_reporting_integrations
@@ -42,6 +43,8 @@ from .dataset import to_rows
 from .evaluate import evaluate
 from .processes import processes
 from .trainer import JointTrainer, SaveEvery, reading_packed
+
+STEPS = 12  # of rounded weights, in their standard deviation: 12 to 24
 
 log = logging.getLogger(__name__)
 
@@ -116,13 +119,23 @@ def gathered(model: GozarehModel) -> GozarehModel:
 def as_stored(model: GozarehModel) -> GozarehModel:
     """The network, on the CPU, its weights cut to the 16 bits in which they are published: what is measured is what will be loaded.
 
-    Those that learned keep the eight significant bits of bfloat16: finer than the 8-bit graph, and a quarter less in an archive.
+    Linear layers' weights that learned are rounded besides, to steps about as fine as those of the 8-bit graph: a third less in an archive.
     """
+    linear = {layer.weight for layer in model.modules() if isinstance(layer, nn.Linear)}
     for parameter in model.parameters():
-        learned = parameter.data.cpu().bfloat16() if parameter.requires_grad else parameter.data.cpu()
-        parameter.data = learned.half().float()
+        stored = parameter.data.cpu()
+        parameter.data = (_in_steps(stored) if parameter.requires_grad and parameter in linear else stored).half().float()
     model.eval()  # type: ignore[no-untyped-call]
     return model
+
+
+def _in_steps(weights: Tensor) -> Tensor:
+    """Weights as multiples of the highest power of two that is at most a ``STEPS``-th of their spread."""
+    spread = float(weights.std())
+    if not spread > 0:  # all alike, or no numbers
+        return weights
+    step = 2.0 ** math.floor(math.log2(spread / STEPS))
+    return (weights / step).round() * step
 
 
 def augmented(settings: Settings, training: Sequence[Example]) -> list[Example]:

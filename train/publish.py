@@ -1,13 +1,14 @@
 """The published folder: one encoder with two heads that stock transformers pipelines load without our code, and a card from the run.
 
     config.json                     stock BertForTokenClassification, or another kind's; ``auto_map`` leads to the joint class
-    model.safetensors.index.json    -> encoder.safetensors, span_head.safetensors, claim_head.safetensors (16-bit floats)
+    model.safetensors.index.json    -> embeddings.safetensors, encoder.safetensors, span_head.safetensors, claim_head.safetensors
+                                    (16-bit floats)
     tokenizer files, README.md, the Python files that the joint class and the pipeline need
     SHA256SUMS                      checksums of all the rest (see ``checksums``)
-    claim/                          stock BertForSequenceClassification or its like: its head, tokenizer files, a link to the same encoder
+    claim/                          stock BertForSequenceClassification or its like: its head, links to the same encoder and tokenizer
 
-The link is relative and stays inside the folder. An index may also name "../encoder.safetensors" on a disk, but not on the hub, where a
-link becomes a real file.
+Links are relative and stay inside the folder. An index may also name "../encoder.safetensors" on a disk, but not on the hub, where a link
+becomes a real file. Embeddings stand alone since a student has its teacher's: the same bytes need be stored once.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ from .conll import read_conll
 from .export import export_onnx
 from .push import Push
 
-ENCODER, SPAN_HEAD, CLAIM_HEAD = "encoder.safetensors", "span_head.safetensors", "claim_head.safetensors"
+EMBEDDINGS, ENCODER = "embeddings.safetensors", "encoder.safetensors"
+SPAN_HEAD, CLAIM_HEAD = "span_head.safetensors", "claim_head.safetensors"
+TOKENIZER = "tokenizer.json"
 AGAIN = "train the run again"
 TOLERANCE = 1e-2  # how far a probability may move when the weights are cut to 16 bits
 CODE = Path(models.__file__).parent
@@ -117,12 +120,14 @@ def write(model: GozarehModel, tokenizer: PreTrainedTokenizerBase, folder: Path,
     if lost := [name for name, tensor in weights.items() if not tensor.isfinite().all()]:
         raise UserError(f"{folder.name}: 16 bits cannot hold {lost[0]}; train with smaller steps")
     prefix = f"{architecture(config).prefix}."
-    encoder = {name: tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    embeddings = {name: tensor for name, tensor in weights.items() if name.startswith(f"{prefix}embeddings.")}
+    layers = {name: tensor for name, tensor in weights.items() if name.startswith(prefix) and name not in embeddings}
+    encoder = {EMBEDDINGS: embeddings, ENCODER: layers}
     claim_head = {name: tensor for name, tensor in weights.items() if name.startswith("claim_")}
-    span_head = {name: tensor for name, tensor in weights.items() if name not in encoder and name not in claim_head}
+    span_head = {name: tensor for name, tensor in weights.items() if not name.startswith((prefix, "claim_"))}
     tokenizer = _at_rest(tokenizer, reading["window"])
 
-    parts = {ENCODER: encoder, SPAN_HEAD: span_head} | ({CLAIM_HEAD: claim_head} if claim_head else {})
+    parts = encoder | {SPAN_HEAD: span_head} | ({CLAIM_HEAD: claim_head} if claim_head else {})
     _write_weights(folder, parts)
     _write_json(folder / "config.json", _joint_config(model, reading))
     tokenizer.save_pretrained(folder)
@@ -131,11 +136,12 @@ def write(model: GozarehModel, tokenizer: PreTrainedTokenizerBase, folder: Path,
     if schema.claims:
         claim = folder / "claim"
         claim.mkdir()
-        (claim / ENCODER).symlink_to(Path("..") / ENCODER)
+        for name in (*encoder, TOKENIZER):
+            (claim / name).symlink_to(Path("..") / name)
         head = {name.removeprefix("claim_"): tensor for name, tensor in claim_head.items()}
-        _write_weights(claim, {ENCODER: encoder, CLAIM_HEAD: head})
+        _write_weights(claim, encoder | {CLAIM_HEAD: head})
         _write_json(claim / "config.json", _claim_config(config, schema))
-        tokenizer.save_pretrained(claim)
+        shutil.copyfile(folder / "tokenizer_config.json", claim / "tokenizer_config.json")
 
 
 def _at_rest(tokenizer: PreTrainedTokenizerBase, window: int) -> PreTrainedTokenizerBase:

@@ -87,6 +87,7 @@ def test_the_command_teaches_and_publishes(workplace, teacher, tiny_tokenizer, t
         "distil.layers=2",
         "train.max_steps=3",
         "train.written=[]",
+        "train.written=[]",
         "gold=[]",
     ]
     assert main(["--config", "configs/compact-half.yaml", *overrides, "predict.overlap=12", "predict.window=48"]) == 0
@@ -105,7 +106,14 @@ def test_more_than_one_process_is_refused(tiny_encoder, tiny_tokenizer, tmp_path
 def test_a_student_of_a_retrained_teacher_learns_anew(workplace, teacher, tiny_tokenizer, tiny_report):
     weak = [{"id": f"a{i}-0", "text": "خبر امروز گفت", "spans": [], "claim": "POLICY"} for i in range(12)]
     Path("weak.jsonl").write_text("".join(json.dumps(record) + "\n" for record in weak), encoding="utf-8")
-    overrides = ["encoder.source=teacher", "annotate.output=weak.jsonl", "distil.layers=2", "train.max_steps=1", "gold=[]"]
+    overrides = [
+        "encoder.source=teacher",
+        "annotate.output=weak.jsonl",
+        "distil.layers=2",
+        "train.max_steps=1",
+        "train.written=[]",
+        "gold=[]",
+    ]
     marks = []
     for _ in range(2):
         publish(teacher, tiny_tokenizer, Path("teacher"), report=tiny_report)

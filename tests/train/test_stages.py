@@ -131,7 +131,7 @@ def test_runs_are_averaged(reviewing):
     one, other = upper_layers("review.runs=1"), upper_layers("review.runs=1", "seed=14")
     both = upper_layers("review.runs=2")
     for name, tensor in both.items():
-        torch.testing.assert_close(tensor, (one[name] + other[name]) / 2, atol=1e-3, rtol=2**-7)  # both cut to bfloat16's digits
+        torch.testing.assert_close(tensor, (one[name] + other[name]) / 2, atol=1e-3, rtol=2**-7)  # both rounded to steps
     assert any((one[name] - other[name]).abs().max() > 2e-3 for name in both)
 
 
