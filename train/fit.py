@@ -44,7 +44,7 @@ from .evaluate import evaluate
 from .processes import processes
 from .trainer import JointTrainer, SaveEvery, reading_packed
 
-STEPS = 12  # of rounded weights, in their standard deviation: 12 to 24
+STEPS = 16  # of rounded weights, in their standard deviation: 16 to 32
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """The published folder: one encoder with two heads that stock transformers pipelines load without our code, and a card from the run.
 
     config.json                     stock BertForTokenClassification, or another kind's; ``auto_map`` leads to the joint class
-    model.safetensors.index.json    -> embeddings.safetensors, encoder.safetensors, span_head.safetensors, claim_head.safetensors
+    model.safetensors.index.json    -> embedding.safetensors, encoder.safetensors, span_head.safetensors, claim_head.safetensors
                                     (16-bit floats)
     tokenizer files, README.md, the Python files that the joint class and the pipeline need
     SHA256SUMS                      checksums of all the rest (see ``checksums``)
@@ -56,7 +56,7 @@ from .conll import read_conll
 from .export import export_onnx
 from .push import Push
 
-EMBEDDINGS, ENCODER = "embeddings.safetensors", "encoder.safetensors"
+EMBEDDINGS, ENCODER = "embedding.safetensors", "encoder.safetensors"
 SPAN_HEAD, CLAIM_HEAD = "span_head.safetensors", "claim_head.safetensors"
 TOKENIZER = "tokenizer.json"
 AGAIN = "train the run again"

@@ -87,7 +87,6 @@ def test_the_command_teaches_and_publishes(workplace, teacher, tiny_tokenizer, t
         "distil.layers=2",
         "train.max_steps=3",
         "train.written=[]",
-        "train.written=[]",
         "gold=[]",
     ]
     assert main(["--config", "configs/compact-half.yaml", *overrides, "predict.overlap=12", "predict.window=48"]) == 0
@@ -98,7 +97,7 @@ def test_the_command_teaches_and_publishes(workplace, teacher, tiny_tokenizer, t
 
 def test_more_than_one_process_is_refused(tiny_encoder, tiny_tokenizer, tmp_path, monkeypatch):
     monkeypatch.setattr("train.distil.processes", lambda: SimpleNamespace(num_processes=2))
-    run, data = load_settings("configs/small.yaml"), Labelled(Schema(), [], [], {})
+    run, data = load_settings("configs/compact-half.yaml"), Labelled(Schema(), [], [], {})
     with pytest.raises(UserError, match=r"distil: a student learns in one process, and there are 2"):
         distil(run, Encoder(tiny_encoder, tiny_tokenizer, "tiny", "mit"), data, tmp_path)
 

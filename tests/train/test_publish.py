@@ -151,7 +151,7 @@ def test_weights_are_read_as_32_bits(published, joint):
 
 def test_links_stay_inside_the_folder(published):
     links = {str(path.relative_to(published)): path.readlink() for path in published.rglob("*") if path.is_symlink()}
-    shared = ("embeddings.safetensors", "encoder.safetensors", "tokenizer.json")
+    shared = ("embedding.safetensors", "encoder.safetensors", "tokenizer.json")
     assert links == {f"claim/{name}": Path("..") / name for name in shared}
 
 
