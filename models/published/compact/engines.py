@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from .config_spec import AGAIN, FolderReading
 from .encoding import encode
 from .errors import UserError, first_line
+from .files import access
 from .folder import TOKENIZER, CheckedFolder, check_folder, is_folder
 from .labels import Schema
 from .onnx_engine import GRAPH, OnnxEngine
@@ -32,23 +33,45 @@ def open_model(name: str | Path, device: str = "auto", engine: str = "auto") -> 
     The engine ``auto`` is onnxruntime where it is installed, the folder has a graph and no GPU is asked for or, by the device ``auto``, at
     hand; else torch. The folder is checked as a whole first (see ``folder``); no code in it or named by it is run.
     """
+    if engine != "onnx" and device not in ("auto", "cpu"):
+        _find_device(device)  # before anything is fetched or loaded for one that is not there
+    name, device, engine = resolve(name, device, engine)
+    checked = check_folder(_folder(name, engine))
+    tokenizer = _load_tokenizer(checked)
+    built = _load_onnx(checked) if engine == "onnx" else _load_torch(checked, device)
+    return built, tokenizer, checked.schema, checked.reading
+
+
+def resolve(name: str | Path, device: str = "auto", engine: str = "auto") -> tuple[str, str, str]:
+    """What the arguments of ``open_model`` mean on this machine: a released model's folder for its bare name, and no ``auto``.
+
+    Raises UserError for an engine that there is none of or not on that device, for a hub name that gives no model, and for a folder
+    that may not be read.
+    """
     if engine not in ENGINES:
         raise UserError(f"engine {engine!r}: there are {', '.join(ENGINES)}")
     if engine == "onnx" and device not in ("auto", "cpu"):
         raise UserError(f"engine onnx runs on the CPU, not on {device}; leave the device out, or use engine torch")
-    onnx = engine == "onnx" or (engine == "auto" and _suits_onnx(device))
-    if not onnx:
-        _check_device(device)
-    folder = _released(name) or (Path(name) if is_folder(name) else _download(name, [GRAPH] if onnx else []))
-    checked = check_folder(folder)
-    tokenizer = _load_tokenizer(checked)
-    by_graph = engine == "onnx" or (onnx and (folder / GRAPH).is_file())
-    built = _load_onnx(checked) if by_graph else _load_torch(checked, device)
-    return built, tokenizer, checked.schema, checked.reading
+    name = str(_released(name) or name)
+    if engine == "auto":
+        engine = "onnx" if _suits_onnx(device) and _has_graph(_folder(name, "onnx")) else "torch"
+    if device == "auto":
+        device = "cpu" if engine == "onnx" else _find_device(device)
+    return name, device, engine
+
+
+def _folder(name: str, engine: str) -> Path:
+    """The folder of that name, or of the hub's cache, with what the engine needs."""
+    return Path(name) if is_folder(name) else _download(name, [GRAPH] if engine == "onnx" else [])
+
+
+def _has_graph(folder: Path) -> bool:
+    with access(folder / GRAPH, "read"):
+        return (folder / GRAPH).is_file()
 
 
 def _released(name: str | Path) -> Path | None:
-    """The folder of a model that is published with this code, by its bare name: compact, small. A folder of that name here goes first."""
+    """The folder of a model that is published with this code, by its bare name, such as compact. A folder of that name here goes first."""
     folder = PUBLISHED.parent / name
     return folder if Path(name).name == str(name) and folder.is_dir() and not is_folder(name) else None
 
@@ -69,21 +92,21 @@ def _gpu_at_hand() -> bool:
     return torch.cuda.is_available()
 
 
-def _check_device(name: str) -> None:
-    """Raise UserError for a device that is not there, before anything is fetched or loaded for it."""
+def _find_device(name: str) -> str:
+    """The device that torch takes. Raises UserError for one that is not there."""
     from .torch_engine import find_device  # noqa: PLC0415 - see the module's docstring
 
-    find_device(name)
+    return str(find_device(name))
 
 
-def _download(name: str | Path, more: list[str]) -> Path:
+def _download(name: str, more: list[str]) -> Path:
     """The folder of the hub's cache that holds a model; what is there already is not fetched again."""
     path = Path(name)
-    if path.is_absolute() or str(name).startswith(".") or len(path.parts) > 2:
+    if path.is_absolute() or name.startswith(".") or len(path.parts) > 2:
         raise UserError(f"{name}: no such folder; name the one a model was published to, or train one with `make train`")
     from .hub import download  # noqa: PLC0415 - the hub's client takes half a second
 
-    return download(str(name), _PATTERNS + more, ignored=["claim/*"])
+    return download(name, _PATTERNS + more, ignored=["claim/*"])
 
 
 def _load_tokenizer(checked: CheckedFolder) -> Tokenizer:

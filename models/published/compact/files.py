@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from .errors import UserError
+from .errors import UserError, first_line
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # full, a quota, a limit on one file, failing
+_ROOM = "make room and run the command again"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -133,18 +134,21 @@ def write_whole_bytes(path: str | Path) -> Iterator[IO[bytes]]:
     A link's target is replaced, not the link; a pipe or device is written to as it is. Raises UserError if the folder cannot be made or
     written, if ``path`` is a folder, or if the disk is full.
     """
-    path = Path(path).resolve()
-    if path.is_dir():
-        raise UserError(f"{path}: is a folder; name a file to write")
-    if path.exists() and not path.is_file():
-        with room_for(path), path.open("wb") as file:
-            yield file
+    path = Path(path)
+    with access(path, "written"):
+        if path.is_dir():
+            raise UserError(f"{path}: is a folder; name a file to write")
+        if path.exists() and not path.is_file():  # asked before its links are followed: the one to a pipe leads to no path
+            device = path.open("wb")
+        else:
+            device = None
+            path = path.resolve()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    if device:
+        with room_for(path), device:
+            yield device
         return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
     try:
         with room_for(path), os.fdopen(handle, "wb") as file:
             yield file
@@ -163,15 +167,13 @@ def write_folder(folder: Path, check_place: Callable[[Path], None]) -> Iterator[
     renames leaves it as ``.NAME.old``, which the next call puts back first. Raises UserError where the folder around it cannot be written.
     """
     old = folder.with_name(f".{folder.name}.old")
-    try:
+    with access(folder, "written"):
         folder.parent.mkdir(parents=True, exist_ok=True)
         if old.exists() and not folder.exists():
             old.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
         check_place(folder)
         scratch = tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.")
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
     with scratch:
         new = Path(scratch.name) / folder.name
         new.mkdir()
@@ -189,6 +191,17 @@ def write_folder(folder: Path, check_place: Callable[[Path], None]) -> Iterator[
 
 
 @contextlib.contextmanager
+def access(path: str | Path, deed: str) -> Iterator[None]:
+    """Turn what the system has against a path that is to be ``deed``, read or written, into a UserError."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # RuntimeError: of Path.resolve, before Python 3.13, for links in a circle
+        reason = getattr(error, "strerror", None) or first_line(error)
+        remedy = _ROOM if getattr(error, "errno", None) in _DISK else "check the path"
+        raise UserError(f"{shown(Path(path))[:300]}: cannot be {deed}: {reason}; {remedy}") from None
+
+
+@contextlib.contextmanager
 def room_for(what: str | Path) -> Iterator[None]:
     """Turn a full or failing disk into a UserError."""
     try:
@@ -196,7 +209,7 @@ def room_for(what: str | Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _DISK:
             raise
-        raise UserError(f"{what}: cannot be written: {error.strerror}; make room and run the command again") from None
+        raise UserError(f"{what}: cannot be written: {error.strerror}; {_ROOM}") from None
 
 
 def _umask() -> int:

@@ -256,13 +256,17 @@ def _quantity(atoms: list[_Atom], i: int) -> tuple[Numeral | None, int]:
     numeral = Numeral(
         start=atoms[i].start,
         end=atoms[after - 1].end,
-        value=int(value) if value.denominator == 1 else float(value),
+        value=_plain(value),
         unit=unit,
         kind=_kind_of_unit(unit) or kind,
         spelled=atoms[first].kind != "digits",
         scale=scale,
     )
     return numeral, after
+
+
+def _plain(value: Fraction) -> Value:
+    return int(value) if value.denominator == 1 else float(value)
 
 
 def _kind_of_unit(unit: str | None) -> Kind | None:
@@ -415,5 +419,5 @@ def _first_of_range(numeral: Numeral, rest: str) -> tuple[Value, str | None]:
         return numeral.value, None
     value = numeral.value
     if numeral.scale == 1 and second.scale > 1 and numeral.value < second.value / second.scale:
-        value *= second.scale  # «۱۰ تا ۲۰ هزار» begins at 10000, «۵۰۰ تا ۲ هزار» does not begin at 500000
+        value = _plain(Fraction(str(value)) * second.scale)  # «۱۰ تا ۲۰ هزار» begins at 10000, «۵۰۰ تا ۲ هزار» does not begin at 500000
     return value, second.unit or _counted(rest[folded.origin(second.start, second.end)[1] :])

@@ -41,7 +41,7 @@ class OnnxEngine:
             raise UserError("engine onnx: the package onnxruntime is not installed; pip install onnxruntime, or use engine torch") from None
         self.session = InferenceSession(str(path), session_options(), providers=["CPUExecutionProvider"], disabled_optimizers=[_SLOWER])
         self.outputs = [output.name for output in self.session.get_outputs()]
-        self.pool = ThreadPoolExecutor(threads or _processors(), thread_name_prefix="onnx")
+        self.pool = ThreadPoolExecutor(threads or processors(), thread_name_prefix="onnx")
 
     def submit(self, input_ids: Ids, attention_mask: Ids) -> Future[tuple[Floats, Floats | None]]:
         """See ``predictor.Engine``."""
@@ -81,7 +81,7 @@ def _products_saturate() -> bool:
     return bool(product != 2 * 255 * 127)
 
 
-def _processors() -> int:
+def processors() -> int:
     """How many this process may use: those it is bound to, and no more than OMP_NUM_THREADS says, as everywhere in numerical code."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("OMP_NUM_THREADS", "")

@@ -16,6 +16,7 @@ from functools import cached_property, lru_cache
 from .records import Range
 
 ZWNJ = "\u200c"
+DIGITS = ("0123456789", "۰۱۲۳۴۵۶۷۸۹", "٠١٢٣٤٥٦٧٨٩")  # Latin, Persian, Arabic
 _VARIANTS = {"ی": "يىېئ", "ک": "كڪ", "ه": "ةۀەہ", "و": "ؤ", "ا": "أإٱ", ",": "٬", ".": "٫", "%": "٪", "ریال": "﷼"}
 _STANDARD = {variant: standard for standard, variants in _VARIANTS.items() for variant in variants}
 _MARK_OR_FORMAT = {"Mn", "Me", "Cf"}
