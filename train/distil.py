@@ -44,7 +44,8 @@ def distil(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit
     Checkpoints go to ``folder``; an interrupted run goes on from the last. Raises UserError for a folder that is no whole model of ours,
     for more layers than it has, and in one of several processes.
     """
-    if (several := processes().num_processes) > 1:
+    several: int = processes().num_processes  # type: ignore[has-type] # set where mypy does not look
+    if several > 1:
         raise UserError(f"distil: a student learns in one process, and there are {several}; run `python -m train` by itself")
     set_seed(run.seed)
     teacher = load_network(check_folder(Path(run.encoder.source)))
