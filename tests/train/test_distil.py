@@ -117,6 +117,6 @@ def test_a_student_of_a_retrained_teacher_learns_anew(workplace, teacher, tiny_t
     for _ in range(2):
         publish(teacher, tiny_tokenizer, Path("teacher"), report=tiny_report)
         assert main(["--config", "configs/compact-half.yaml", *overrides, "predict.overlap=12", "predict.window=48"]) == 0
-        marks.append(Path("runs/small/checkpoints/fingerprint").read_text())
+        marks.append(Path("runs/compact-half/checkpoints/fingerprint").read_text())
         teacher.classifier.bias.data += 0.5
     assert marks[0] != marks[1]
