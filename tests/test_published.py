@@ -58,7 +58,7 @@ def test_stock_pipelines_outside_the_checkout_agree_with_predict(network, tmp_pa
     mended = [not tokens_agree(network, example.text) for example in GOLD]
     unlike = [i for i, (theirs, our) in enumerate(zip(stock, ours, strict=True)) if theirs != our and not mended[i]]
     assert not unlike
-    assert sum(mended) <= 0.15 * len(GOLD)
+    assert sum(mended) <= 0.05 * len(GOLD)
     assert claims == [max(p.claim.scores, key=p.claim.scores.get) for p in read]
 
 
