@@ -42,7 +42,7 @@ from models.architectures import architecture
 from models.config_spec import FORMAT
 from models.encoding import Ids, encode
 from models.errors import ArgumentParser, UserError, command
-from models.folder import check_folder
+from models.folder import TOKENIZER, check_folder
 from models.labels import Schema
 from models.modeling import GozarehModel
 from models.onnx_engine import GRAPH
@@ -56,9 +56,8 @@ from .conll import read_conll
 from .export import export_onnx
 from .push import Push
 
-EMBEDDINGS, ENCODER = "embedding.safetensors", "encoder.safetensors"
+EMBEDDINGS, ENCODER = "embedding.safetensors", "encoder.safetensors"  # git, by names' ends, looks for the one in older files of the other
 SPAN_HEAD, CLAIM_HEAD = "span_head.safetensors", "claim_head.safetensors"
-TOKENIZER = "tokenizer.json"
 AGAIN = "train the run again"
 TOLERANCE = 1e-2  # how far a probability may move when the weights are cut to 16 bits
 CODE = Path(models.__file__).parent

@@ -77,19 +77,19 @@ def test_divergence_is_nought_from_itself_and_from_nothing_less(logits, softness
     assert float(divergence(own.roll(1, dims=1), own, softness)) >= -1e-5
 
 
-def test_the_command_teaches_and_publishes(workplace, teacher, tiny_tokenizer, tiny_report):
-    publish(teacher, tiny_tokenizer, Path("teacher"), report=tiny_report)
+@pytest.fixture
+def teach(workplace):
+    """The command, with two layers of the folder "teacher", for so many steps."""
     weak = [{"id": f"a{i}-0", "text": "خبر امروز گفت", "spans": [], "claim": "POLICY"} for i in range(12)]
     Path("weak.jsonl").write_text("".join(json.dumps(record) + "\n" for record in weak), encoding="utf-8")
-    overrides = [
-        "encoder.source=teacher",
-        "annotate.output=weak.jsonl",
-        "distil.layers=2",
-        "train.max_steps=3",
-        "train.written=[]",
-        "gold=[]",
-    ]
-    assert main(["--config", "configs/compact-half.yaml", *overrides, "predict.overlap=12", "predict.window=48"]) == 0
+    overrides = ["encoder.source=teacher", "annotate.output=weak.jsonl", "distil.layers=2", "train.written=[]", "gold=[]"]
+    overrides += ["predict.overlap=12", "predict.window=48"]
+    return lambda steps: main(["--config", "configs/compact-half.yaml", *overrides, f"train.max_steps={steps}"])
+
+
+def test_the_command_teaches_and_publishes(teach, teacher, tiny_tokenizer, tiny_report):
+    publish(teacher, tiny_tokenizer, Path("teacher"), report=tiny_report)
+    assert teach(steps=3) == 0
     student = load("runs/compact-half/published", device="cpu")
     assert student.engine.model.config.num_hidden_layers == 2
     assert next(student.predict(["خبر امروز گفت"])).sentences
@@ -102,21 +102,11 @@ def test_more_than_one_process_is_refused(tiny_encoder, tiny_tokenizer, tmp_path
         distil(run, Encoder(tiny_encoder, tiny_tokenizer, "tiny", "mit"), data, tmp_path)
 
 
-def test_a_student_of_a_retrained_teacher_learns_anew(workplace, teacher, tiny_tokenizer, tiny_report):
-    weak = [{"id": f"a{i}-0", "text": "خبر امروز گفت", "spans": [], "claim": "POLICY"} for i in range(12)]
-    Path("weak.jsonl").write_text("".join(json.dumps(record) + "\n" for record in weak), encoding="utf-8")
-    overrides = [
-        "encoder.source=teacher",
-        "annotate.output=weak.jsonl",
-        "distil.layers=2",
-        "train.max_steps=1",
-        "train.written=[]",
-        "gold=[]",
-    ]
+def test_a_student_of_a_retrained_teacher_learns_anew(teach, teacher, tiny_tokenizer, tiny_report):
     marks = []
     for _ in range(2):
         publish(teacher, tiny_tokenizer, Path("teacher"), report=tiny_report)
-        assert main(["--config", "configs/compact-half.yaml", *overrides, "predict.overlap=12", "predict.window=48"]) == 0
+        assert teach(steps=1) == 0
         marks.append(Path("runs/compact-half/checkpoints/fingerprint").read_text())
         teacher.classifier.bias.data += 0.5
     assert marks[0] != marks[1]
