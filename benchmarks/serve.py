@@ -1,4 +1,4 @@
-"""``python benchmarks/serve.py [--callers 1,8,32] [--json FILE] [-- option of models.serve …]``: what sharing batches is worth to callers.
+"""``python -m benchmarks.serve [--callers 1,8,32] [--json FILE] [-- option of models.serve …]``: what sharing batches is worth to callers.
 
 Starts the service, and asks it for one news sentence a request, all distinct, each caller asking again as soon as it is answered. Rounds
 of the different numbers of callers take turns; printed are the medians of the rounds: requests a second, the 50th and 99th percentile of
@@ -7,25 +7,24 @@ the time that an answer took, and the processor time that the service spent on a
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import httpx2
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+from models import files
+from models.errors import ArgumentParser, UserError, command
+from models.text import sentences
 
-from models.text import sentences  # noqa: E402 - of this tree, installed or not
+from .machine import ROOT, machine
 
 
 def texts() -> Iterator[str]:
@@ -39,15 +38,15 @@ def texts() -> Iterator[str]:
 
 @contextmanager
 def service(options: list[str]) -> Iterator[str]:
-    """The address of a service of its own process."""
-    command = [sys.executable, "-m", "models.serve", "--port", "0", *options]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    """The address of a service of its own process. Raises UserError with its first line where it does not start."""
+    line = [sys.executable, "-m", "models.serve", "--port", "0", *options]
+    with subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
-        line = process.stderr.readline()
-        if not line.startswith("serving "):
-            sys.exit(line.strip())
+        first = process.stderr.readline()
+        if not first.startswith("serving "):
+            raise UserError(first.strip().removeprefix("error: "))
         try:
-            yield line.split(" on ")[1].split()[0]
+            yield first.split(" on ")[1].split()[0]
         finally:
             process.terminate()
 
@@ -77,16 +76,19 @@ async def ask(address: str, callers: int, requests: int, source: Iterator[str]) 
         return time.perf_counter() - began, seconds
 
 
-def main() -> None:
+@command
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--callers", default="1,8,32")
-    parser.add_argument("--requests", type=int, default=200, help="a round; %(default)s by default")
+    parser = ArgumentParser(prog="python -m benchmarks.serve", description=__doc__)
+    parser.add_argument("--callers", default="1,8,32", help="how many at a time, in turns; default %(default)s")
+    parser.add_argument("--requests", type=int, default=200, help="a round; default %(default)s")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="a file for all rounds' figures")
     parser.add_argument("options", nargs="*", help="of models.serve, after --")
-    options = parser.parse_args()
-    numbers = [int(number) for number in options.callers.split(",")]
+    options = parser.parse_args(argv)
+    numbers = _numbers(options.callers)
+    if options.requests < 2 or options.rounds < 1:
+        raise UserError("--requests, --rounds: percentiles need two requests of a round at least")
     figures: dict[int, list[tuple[float, ...]]] = {number: [] for number in numbers}
     source = texts()
     with service(options.options) as address:
@@ -102,9 +104,19 @@ def main() -> None:
     for number, (rate, p50, p99, spent) in medians.items():
         print(f"{number:7} {rate:10.1f} {p50:7.1f} {p99:7.1f} {spent:17.1f}")
     if options.json:
-        record = {"command": sys.argv[1:], "requests": options.requests, "rounds": figures, "cores": os.cpu_count()}
-        options.json.write_text(json.dumps(record, indent=1), encoding="utf-8")
+        record = {"machine": machine(), "command": sys.argv[1:] if argv is None else list(argv), "rounds": figures}
+        with files.write_whole(options.json) as out:
+            out.write(json.dumps(record, indent=1) + "\n")
+    return 0
+
+
+def _numbers(text: str) -> list[int]:
+    """Whole numbers from 1, separated by commas, each once."""
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise UserError(f"--callers {text!r}: give whole numbers from 1, such as 1,8,32")
+    return list(dict.fromkeys(map(int, parts)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -63,6 +63,9 @@ def check_untrained(run: Settings) -> None:
         raise UserError(f"review.network: {run.review.network} has seen what was to be left out; measure a run without it")
     if run.distil.layers:
         raise UserError("distil.layers: the teacher has seen what was to be left out; measure a run that trains on labels")
+    config = Path(run.encoder.source) / "config.json"
+    if config.is_file() and "gozareh" in files.read_json(config, "name another encoder"):
+        raise UserError(f"encoder.source: {run.encoder.source} was trained on labels, and has seen what was to be left out")
 
 
 def _left_out(

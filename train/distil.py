@@ -31,6 +31,7 @@ from .calibrate import calibrate
 from .dataset import Labelled
 from .fit import Fit, as_stored, augmented, fingerprint, resumable, training_arguments
 from .processes import processes
+from .trainer import saving
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,8 @@ def distil(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit
     args = training_arguments(run, len(rows), folder)
     args.eval_strategy, args.load_best_model_at_end, args.metric_for_best_model = "no", False, None
     args.train_sampling_strategy = "group_by_length"
-    trainer = Distiller(teacher, model=student, args=args, train_dataset=rows, data_collator=Pad(encoder.tokenizer.pad_token_id))
+    collator = Pad(encoder.tokenizer.pad_token_id)
+    trainer = Distiller(teacher, model=student, args=args, train_dataset=rows, data_collator=collator, callbacks=saving(run.train))
     log.info("%d of %d layers learn from all of them", run.distil.layers, teacher.config.num_hidden_layers)
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.accelerator.unwrap_model(student, keep_fp32_wrapper=False)  # the Trainer's autocast

@@ -42,7 +42,7 @@ from .calibrate import calibrate
 from .dataset import to_rows
 from .evaluate import evaluate
 from .processes import processes
-from .trainer import JointTrainer, SaveEvery, reading_packed
+from .trainer import JointTrainer, reading_packed, saving
 
 STEPS = 16  # of rounded weights, in their standard deviation: 16 to 32
 
@@ -83,14 +83,13 @@ def fit(
     rows = to_rows(augmented(settings, training), encoder.tokenizer, schema, settings.predict)
     with processes().main_process_first():
         checkpoint = resumable(folder, fingerprint(settings, model, training, held_out))
-    save_steps = settings.train.save_steps
     trainer = JointTrainer(
         model,
         rows,
         settings.train,
         args=training_arguments(settings, len(rows), folder),
         processing_class=encoder.tokenizer,
-        callbacks=[*([SaveEvery(save_steps)] if save_steps else []), *callbacks],
+        callbacks=[*saving(settings.train), *callbacks],
         read_held_out=lambda: evaluate(Predictor.of(model, encoder.tokenizer, settings.predict), held_out),
     )
     if checkpoint:

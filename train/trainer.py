@@ -162,6 +162,11 @@ class JointTrainer(Trainer):
         return metrics
 
 
+def saving(train: TrainSettings) -> list[TrainerCallback]:
+    """What saves the checkpoints that ``train.save_steps`` asks for."""
+    return [SaveEvery(train.save_steps)] if train.save_steps else []
+
+
 class SaveEvery(TrainerCallback):
     """A checkpoint every so many steps, whenever the held-out articles are read: the Trainer's own setting ties the two together."""
 

@@ -84,7 +84,7 @@ def teach(workplace):
     Path("weak.jsonl").write_text("".join(json.dumps(record) + "\n" for record in weak), encoding="utf-8")
     overrides = ["encoder.source=teacher", "annotate.output=weak.jsonl", "distil.layers=2", "train.written=[]", "gold=[]"]
     overrides += ["predict.overlap=12", "predict.window=48"]
-    return lambda steps: main(["--config", "configs/compact-half.yaml", *overrides, f"train.max_steps={steps}"])
+    return lambda steps, *more: main(["--config", "configs/compact-half.yaml", *overrides, f"train.max_steps={steps}", *more])
 
 
 def test_the_command_teaches_and_publishes(teach, teacher, tiny_tokenizer, tiny_report):
@@ -93,6 +93,14 @@ def test_the_command_teaches_and_publishes(teach, teacher, tiny_tokenizer, tiny_
     student = load("runs/compact-half/published", device="cpu")
     assert student.engine.model.config.num_hidden_layers == 2
     assert next(student.predict(["خبر امروز گفت"])).sentences
+
+
+def test_a_students_checkpoints_are_saved_as_asked(teach, teacher, tiny_tokenizer, tiny_report, monkeypatch):
+    publish(teacher, tiny_tokenizer, Path("teacher"), report=tiny_report)
+    saved = []
+    monkeypatch.setattr("train.distil.Distiller._save_checkpoint", lambda trainer, *_, **__: saved.append(trainer.state.global_step))
+    assert teach(4, "train.evaluations=1", "train.save_steps=2") == 0
+    assert saved == [2, 4]
 
 
 def test_more_than_one_process_is_refused(tiny_encoder, tiny_tokenizer, tmp_path, monkeypatch):

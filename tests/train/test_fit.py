@@ -168,6 +168,12 @@ def test_no_article_is_left_out_of_a_network_that_was_trained_before(changes, fi
             read_by(run, EXAMPLES, EXAMPLES, 1, lambda *_: pytest.fail("trained"))
 
 
+def test_nor_of_a_published_network_that_is_taken_for_an_encoder(model_folder):
+    run = settings.load("configs/tiny.yaml", [f"encoder.source={model_folder}"])
+    with pytest.raises(UserError, match=r"encoder\.source: .* was trained on labels"):
+        leave_one_out(run, EXAMPLES, EXAMPLES, 1, lambda *_: pytest.fail("trained"))
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is asked, not timed")
 @pytest.mark.parametrize(
     ("instructions", "bf16", "fp32", "chosen"),
