@@ -14,7 +14,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError:
     RepositoryNotFoundError,
 )
 
-from .errors import UserError
+from .errors import UserError, first_line
 
 _NETWORK_TIMEOUT = 5.0  # seconds to wait for the hub's first answer about a file
 
@@ -26,7 +26,8 @@ class HubNotReachedError(UserError):
 def download(name: str, patterns: Sequence[str], ignored: Sequence[str] = ()) -> Path:
     """The folder of the hub's cache that holds a model's files of these patterns; what is there already is not fetched again.
 
-    Raises UserError for a name that the hub does not know or does not show, and its subclass HubNotReachedError where there is no answer.
+    Raises UserError for a name that the hub does not know or does not show and for a cache that cannot be written, and its subclass
+    HubNotReachedError where there is no answer.
     """
     try:
         return Path(
@@ -43,3 +44,6 @@ def download(name: str, patterns: Sequence[str], ignored: Sequence[str] = ()) ->
         raise HubNotReachedError(
             f"{name}: not a folder here, and the hub was not reached; check the path or the network ({reason})"
         ) from None
+    except OSError as error:  # after the hub's own, which are OSErrors too
+        reason = error.strerror or first_line(error)
+        raise UserError(f"{name}: the hub's cache cannot be written: {reason}; make room, or set HF_HOME to another folder") from None

@@ -512,6 +512,8 @@ NOT_REACHED = LocalEntryNotFoundError("Got: ConnectError: name not known\nAn err
         (httpx.ReadTimeout("timed out"), "the hub was not reached"),
         (httpx.ProxyError("no proxy"), "the hub was not reached"),
         (NOT_REACHED, "the hub was not reached"),
+        (FileNotFoundError(2, "No such file or directory", "/proc/nope"), "cache cannot be written: No such file or directory; make room"),
+        (OSError("no\nreason"), "cache cannot be written: no; make room"),
     ],
 )
 def test_each_answer_of_the_hub_has_its_own_message(error: Exception, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
