@@ -104,16 +104,21 @@ def _settings(job: Job) -> dict[str, Any]:
 
 
 def _fingerprint(model: str) -> str:
-    """Of a folder's files, or the commit of a model on the hub: a model has no other name that stays."""
+    """Of a folder's files, or the commit of a model on the hub: a model has no other name that stays.
+
+    Raises UserError for a file that cannot be read.
+    """
     folder = Path(model)
     if not folder.is_dir():
         from .hub import download  # noqa: PLC0415 - a second, where a model is not on this disk
 
         return f"{model}@{download(model, ['config.json']).name}"
     digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+    with access(folder, "read"):
+        paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    for path in paths:
         digest.update(f"{path.relative_to(folder)}\n".encode(errors="replace"))
-        with path.open("rb") as file:
+        with access(path, "read"), path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "blake2b").digest())
     return digest.hexdigest()
 

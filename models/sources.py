@@ -6,6 +6,7 @@ parsed yet, so that a long run can pass over those it has done, and what cannot 
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import sys
@@ -94,9 +95,12 @@ class Sources:
         return (record.article() for record in self.records())
 
     def size(self) -> int:
-        """Bytes of all files as they are on the disk, and of what was given."""
-        given = sum(len(record.data) for record in self.given if isinstance(record.data, bytes))
-        return given + sum(path.stat().st_size for path, _ in self._files() if path.exists())
+        """Bytes of all files as they are on the disk, and of what was given; for progress alone, so that what cannot be read has none."""
+        size = sum(len(record.data) for record in self.given if isinstance(record.data, bytes))
+        for path, _ in self._files():
+            with contextlib.suppress(OSError):
+                size += path.stat().st_size
+        return size
 
     def _files(self) -> Iterator[tuple[Path, str]]:
         for path in self.paths:

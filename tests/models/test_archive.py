@@ -180,6 +180,22 @@ def test_a_run_with_another_model_does_not_go_on(run, archive, tmp_path, model_f
     assert "holds a run with another model (" in err
 
 
+@pytest.mark.parametrize("method", ["open", "is_file"])
+def test_a_model_file_that_may_not_be_read_is_told_in_one_line(run, archive, tmp_path, tiny_folder, monkeypatch, method):
+    true = getattr(Path, method)
+
+    def forbidden(path, *arguments, **options):
+        if path == tiny_folder / "config.json":
+            raise PermissionError(13, "Permission denied")
+        return true(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, method, forbidden)
+    code, err = run(archive, tmp_path / "out")
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"error: {tiny_folder}" in err
+    assert "cannot be read: Permission denied; check the path" in err
+
+
 def test_input_that_changed_is_noticed(run, archive, tmp_path):
     run(archive, tmp_path / "out")
     file = archive / "more/c.txt"

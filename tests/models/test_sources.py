@@ -3,6 +3,7 @@
 import gzip
 import os
 import pickle
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -142,3 +143,17 @@ def test_sources_can_be_sent_to_another_process(write):
 def test_a_kind_that_is_not_read_is_told_before_anything_is(write):
     with pytest.raises(UserError, match=r"n\.pdf: files with the suffix '\.pdf' are not read; give \.txt"):
         open_sources([], [write("n.txt", "a"), write("n.pdf", "a")])
+
+
+def test_a_file_that_may_not_be_looked_at_is_no_part_of_the_size(write, tmp_path, monkeypatch):
+    write("in/a.txt", "abc"), write("in/more/b.txt", "b")
+    sources = open_sources([], [tmp_path / "in"])
+    true = Path.stat
+
+    def forbidden(path, **options):
+        if path.name == "b.txt":
+            raise PermissionError(13, "Permission denied")
+        return true(path, **options)
+
+    monkeypatch.setattr(Path, "stat", forbidden)
+    assert sources.size() == 3
