@@ -256,12 +256,17 @@ def _no_text(path: Path, row: int) -> UserError:
 
 
 def _columns(schema: Any, path: Path) -> list[str]:
-    """The columns to read. Raises UserError where there is no ``text`` of strings, or an ``id`` of anything but strings or integers."""
+    """The columns to read.
+
+    Raises UserError where there is no ``text`` of strings, an ``id`` of anything but strings or integers, or one of them twice.
+    """
     import pyarrow as pa  # noqa: PLC0415 - see _rows
 
     if "text" not in schema.names:
         raise UserError(f"{path}: no column 'text'; it has {', '.join(schema.names) or 'none'}: name the texts' column so")
     for name, kinds in (("text", ("string",)), ("id", ("string", "int", "uint"))):
+        if schema.names.count(name) > 1:
+            raise UserError(f"{path}: two columns '{name}'; keep one")
         if name in schema.names:
             kind = schema.field(name).type
             kind = kind.value_type if pa.types.is_dictionary(kind) else kind

@@ -87,6 +87,13 @@ def test_parquet_files_of_another_shape(tmp_path, columns, message):
     assert read(path) == ([], [f"{path}{message}"])
 
 
+@pytest.mark.parametrize("name", ["text", "id"])
+def test_a_parquet_file_with_a_column_twice(tmp_path, name):
+    path = tmp_path / "n.parquet"
+    pq.write_table(pa.table([["a"], ["b"], ["c"]], names=["text", "id", name]), path)
+    assert read(path) == ([], [f"{path}: two columns '{name}'; keep one"])
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1 but no more", b"\0" * 100])
 def test_a_parquet_file_that_is_none(write, content):
     path = write("n.parquet", content)
