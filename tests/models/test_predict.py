@@ -287,6 +287,13 @@ def test_standard_input_that_is_not_utf8(run, monkeypatch):
     assert run()[::2] == (2, "error: standard input, line 2: not valid UTF-8 (byte 0xe3); save the file as UTF-8\n")
 
 
+@pytest.mark.parametrize(("name", "argv", "code"), [("stdin", [], 2), ("stdout", ["بله."], 0), ("stderr", ["بله."], 0)])
+def test_a_standard_stream_that_is_closed_is_as_one_that_leads_nowhere(run, monkeypatch, name, argv, code):
+    monkeypatch.setattr(sys, name, None)  # what Python has for `predict <&-`
+    found, _, err = run(*argv)
+    assert (found, err.count("\n")) == (code, name == "stdin"), err
+
+
 def test_a_model_without_weights(run, model_folder):
     (model_folder / "model.safetensors").unlink()
     code, out, err = run("بله.", model=model_folder)
