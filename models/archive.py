@@ -106,7 +106,7 @@ def _settings(job: Job) -> dict[str, Any]:
 def _fingerprint(model: str) -> str:
     """Of a folder's files, or the commit of a model on the hub: a model has no other name that stays.
 
-    Raises UserError for a file that cannot be read.
+    What git keeps beside a clone is no part of it (see ``folder``). Raises UserError for a file that cannot be read.
     """
     folder = Path(model)
     if not folder.is_dir():
@@ -115,7 +115,7 @@ def _fingerprint(model: str) -> str:
         return f"{model}@{download(model, ['config.json']).name}"
     digest = hashlib.blake2b(digest_size=16)
     with access(folder, "read"):
-        paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+        paths = sorted(p for p in folder.rglob("*") if ".git" not in p.relative_to(folder).parts and p.is_file() and p.suffix != ".pyc")
     for path in paths:
         digest.update(f"{path.relative_to(folder)}\n".encode(errors="replace"))
         with access(path, "read"), path.open("rb") as file:

@@ -180,6 +180,13 @@ def test_a_run_with_another_model_does_not_go_on(run, archive, tmp_path, model_f
     assert "holds a run with another model (" in err
 
 
+def test_what_git_keeps_beside_a_model_is_no_part_of_it(run, archive, tmp_path, model_folder):
+    run(archive, tmp_path / "out")
+    (model_folder / ".git/objects").mkdir(parents=True)
+    (model_folder / ".git/objects/pack").write_bytes(b"packed")
+    assert run(archive, tmp_path / "out", "--model", str(model_folder))[0] == 0
+
+
 @pytest.mark.parametrize("method", ["open", "is_file"])
 def test_a_model_file_that_may_not_be_read_is_told_in_one_line(run, archive, tmp_path, tiny_folder, monkeypatch, method):
     true = getattr(Path, method)
