@@ -15,6 +15,7 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from .errors import first_line
 from .files import to_json
 from .records import Article, Prediction
 
@@ -61,7 +62,8 @@ class Batcher:
     def submit(self, documents: Sequence[Article]) -> Future[list[str]]:
         """The predictions to come, ``Prediction.to_dict()`` as a line of JSON each; cancel it before its batch begins, and it is not read.
 
-        It holds what Predictor.predict raises for these documents. Raises RuntimeError after ``close``.
+        It holds what Predictor.predict raises for these documents, a RuntimeError in place of what is no Exception. Raises RuntimeError
+        after ``close``.
         """
         job = _Job(documents)
         with self._lock:
@@ -106,13 +108,22 @@ class Batcher:
             predictions = self.predictor.predict(document for job in jobs for document in job.documents)
             for job in jobs:
                 job.answer.set_result([to_json(prediction.to_dict()) for prediction in islice(predictions, len(job.documents))])
-        except Exception as error:  # whatever it is, it is handed on, and the thread lives
+        except BaseException as error:  # nothing narrower: whatever it is, it is handed on, and the thread lives
             if len(jobs) == 1:
-                jobs[0].answer.set_exception(error)
+                jobs[0].answer.set_exception(_as_exception(error))
                 return
             for job in jobs:
                 if not job.answer.done():
                     self._read([job])
+
+
+def _as_exception(error: BaseException) -> Exception:
+    """What a server answers and lives on: the tokenizers library, where it panics, raises what is no Exception."""
+    if isinstance(error, Exception):
+        return error
+    wrapped = RuntimeError(first_line(error))
+    wrapped.__cause__ = error
+    return wrapped
 
 
 def _size(job: _Job) -> int:

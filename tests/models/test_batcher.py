@@ -31,6 +31,8 @@ class Echo:
                 raise UserError(f"document {document.id}: bad")
             if document.text == "worse":
                 raise ZeroDivisionError
+            if document.text == "worst":
+                raise BaseException("panic")  # as the tokenizers library does
         return iter([Prediction(document.id, document.text) for document in documents])
 
 
@@ -78,7 +80,7 @@ def test_a_batch_is_no_larger_than_it_need_be(batcher, echo, held):
     assert echo.batches[1:] == [["0", "1"], ["2", "3"], ["4"]]
 
 
-@pytest.mark.parametrize(("text", "kind"), [("bad", UserError), ("worse", ZeroDivisionError)])
+@pytest.mark.parametrize(("text", "kind"), [("bad", UserError), ("worse", ZeroDivisionError), ("worst", RuntimeError)])
 def test_what_goes_wrong_stays_with_its_request(batcher, echo, held, text, kind):
     good, bad, last = batcher.submit(articles("a", "b")), batcher.submit(articles("x", text=text)), batcher.submit(articles("c"))
     echo.go.set()

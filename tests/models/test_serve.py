@@ -205,10 +205,11 @@ def test_where_there_is_no_room_callers_are_told_to_come_again():
     assert [health.status_code, after.status_code, *(response.status_code for response in waiting)] == [200] * 4
 
 
-def test_a_fault_of_ours_is_no_traceback():
+@pytest.mark.parametrize("kind", [ZeroDivisionError, BaseException])
+def test_a_fault_of_ours_is_no_traceback(kind):
     class Broken:
         def predict(self, documents):
-            raise ZeroDivisionError("secret")
+            raise kind("secret")
 
     with TestClient(create_app(Broken()), raise_server_exceptions=False) as client:
         response = post(client, "a")
