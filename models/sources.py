@@ -244,15 +244,20 @@ def _rows(path: Path, stem: str) -> Iterator[Record]:
                 for text, id in zip(texts, ids, strict=True):
                     number += 1
                     name = f"{stem}-{number}" if id is None else str(id)
-                    data = _no_text(path, number) if text is None else text
+                    data = _checked(text, f"{path}, row {number}, field 'text'")
                     yield Record(str(path), name, data, number, "row", position=size * number // rows)
     except (pa.ArrowException, UnicodeDecodeError) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"{path}: not a Parquet file that can be read ({reason}); write or fetch the file again") from None
 
 
-def _no_text(path: Path, row: int) -> UserError:
-    return UserError(f"{path}, row {row}, field 'text': null in place of a string; fill it or leave the row out")
+def _checked(text: bytes | None, where: str) -> bytes | UserError:
+    """A row's text, or why it is none."""
+    if text is None:
+        return UserError(f"{where}: null in place of a string; fill it or leave the row out")
+    if len(text) > LARGEST:
+        return UserError(f"{where}: over {LARGEST >> 20} MB; cut it into several rows")
+    return text
 
 
 def _columns(schema: Any, path: Path) -> list[str]:

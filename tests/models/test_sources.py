@@ -125,6 +125,12 @@ def test_a_line_that_is_too_long_is_not_kept(write, monkeypatch):
     assert read(document)[1] == [f"{document}: a document of over 1 MB; split it, or give .jsonl with a document a line"]
 
 
+def test_a_row_that_is_too_long_is_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources_module, "LARGEST", 1 << 20)
+    path = parquet(tmp_path / "n.parquet", text=["a", "ب" * ((1 << 19) + 1), "b"])
+    assert read(path) == ([("n-1", "a"), ("n-3", "b")], [f"{path}, row 2, field 'text': over 1 MB; cut it into several rows"])
+
+
 def test_every_bad_line_is_named_and_the_rest_is_read(write):
     path = write("n.jsonl", b'{"text": "a"}\n{"text": "\xff"}\n[]\n{"text": "b"}')
     found, errors = read(path)
