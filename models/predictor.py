@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PUBLISHED = Path(__file__).parent / "published" / "compact"
 LONGEST = 10_000  # words: more than that are no sentence
+_MOST_CHARACTERS = 200_000  # nor are so many in however few words
 _USUAL = 64  # tokens of a sentence: the budget of a batch_size is so many times as many
 _CHUNK = 100_000  # characters of sentences that are read at once: about a thousand, enough to batch well, few enough to see results soon
 _ITEM = 200  # what a sentence costs beside its characters, so that a million empty documents are bounded too
@@ -201,14 +202,20 @@ def as_article(document: str | Article | Mapping[str, str], id: str) -> Article:
 
 
 def split(article: Article) -> list[Range]:
-    """Ranges of the sentences of an article's body. Raises UserError for one of more than 10,000 words."""
+    """Ranges of the sentences of an article's body. Raises UserError for one of more than 10,000 words or 200,000 characters."""
     found = sentences(article.text, article.body)
     for start, end in found:
-        if end - start > LONGEST and (count := len(words(article.text[start:end]))) > LONGEST:
-            raise UserError(
-                f"document {article.id}, character {start}: a sentence of {count} words, over {LONGEST}; break the text into lines"
-            )
+        if end - start > LONGEST and (excess := _excess(article.text[start:end])):
+            raise UserError(f"document {article.id}, character {start}: a sentence of {excess}; break the text into lines")
     return found
+
+
+def _excess(sentence: str) -> str | None:
+    """What there is so much of that it is no sentence."""
+    if len(sentence) > _MOST_CHARACTERS:
+        return f"{len(sentence)} characters, over {_MOST_CHARACTERS}"
+    count = len(words(sentence))
+    return f"{count} words, over {LONGEST}" if count > LONGEST else None
 
 
 def _chunks(articles: Iterable[Article]) -> Iterator[list[tuple[Article, Range | None]]]:

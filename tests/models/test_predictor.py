@@ -189,6 +189,13 @@ def test_a_sentence_of_20000_words_is_refused(predictor):
         list(predictor.predict(["بله.", "خبر " * 20_000]))
 
 
+def test_a_sentence_of_one_endless_word_is_refused(predictor):
+    with pytest.raises(
+        UserError, match=r"document 1, character 5: a sentence of 200001 characters, over 200000; break the text into lines"
+    ):
+        list(predictor.predict(["بله.\n" + "ب" * 200_001]))
+
+
 @pytest.mark.parametrize("documents", [TEXT, [1], [b"abc"], [None]])
 def test_what_is_no_document_is_a_type_error(predictor, documents):
     with pytest.raises(TypeError):
