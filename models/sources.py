@@ -112,7 +112,8 @@ class Sources:
 def open_sources(texts: Sequence[str], paths: Iterable[Path]) -> Sources:
     """Texts and files; standard input, read here, if there is neither.
 
-    Raises UserError for a file that is not there or of a kind that is not read, for a folder without any, and for empty standard input.
+    Raises UserError for a file that is not there or of a kind that is not read, for a pipe, for a folder without any file that is, and for
+    empty standard input.
     """
     paths = tuple(paths)
     for path in paths:
@@ -129,8 +130,16 @@ def _check(path: Path) -> None:
                 raise UserError(f"{path}: no file in this folder is read; it needs {_KINDS}")
         elif not path.exists():
             raise UserError(f"{path}: no such file; check the path")
-        elif _suffix(path.name) is None:
-            raise UserError(f"{path}: files with the suffix '{path.suffix}' are not read; give {_KINDS}")
+        else:
+            _check_regular(path)
+            if _suffix(path.name) is None:
+                raise UserError(f"{path}: files with the suffix '{path.suffix}' are not read; give {_KINDS}")
+
+
+def _check_regular(path: Path) -> None:
+    """Raise UserError for a pipe, which would be waited for and cannot be read twice, or its like."""
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path}: a pipe or a device, and documents are read from files; write it into one")
 
 
 def _given(text: str, number: int) -> Record:
@@ -176,6 +185,7 @@ def _read(path: Path, name: str) -> Iterator[Record]:
     stem = os.fsencode(name[: -len(suffix)]).decode(errors="replace")
     last = Record(str(path), stem, b"")
     try:
+        _check_regular(path)
         for last in _READERS[suffix](path, stem):
             yield last
     except (OSError, EOFError, zlib.error, UserError) as error:

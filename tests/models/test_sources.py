@@ -170,3 +170,16 @@ def test_a_file_that_may_not_be_looked_at_is_no_part_of_the_size(write, tmp_path
 
     monkeypatch.setattr(Path, "stat", forbidden)
     assert sources.size() == 3
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x.jsonl", "x"])
+def test_a_pipe_is_refused_before_it_is_waited_for(tmp_path, name):
+    os.mkfifo(path := tmp_path / name)
+    with pytest.raises(UserError, match=f"^{path}: a pipe or a device, and documents are read from files; write it into one$"):
+        open_sources([], [path])
+
+
+def test_a_pipe_in_a_folder_is_passed_over(write, tmp_path):
+    write("in/a.txt", "a")
+    os.mkfifo(path := tmp_path / "in/b.txt")
+    assert read(tmp_path / "in") == ([("a", "a")], [f"{path}: a pipe or a device, and documents are read from files; write it into one"])
