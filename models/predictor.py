@@ -189,7 +189,8 @@ def as_article(document: str | Article | Mapping[str, str], id: str) -> Article:
     Raises TypeError for anything else and UserError for half a surrogate pair, which no tokenizer and no file takes.
     """
     if isinstance(document, Mapping) and isinstance(document.get("text"), str):
-        id, document = str(document.get("id", id)), document["text"]
+        given, document = document.get("id"), document["text"]
+        id = id if given is None else str(given)
     if isinstance(document, str):
         document = Article(id, document, ((0, len(document)),))
     if not isinstance(document, Article):

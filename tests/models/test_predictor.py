@@ -196,6 +196,11 @@ def test_a_sentence_of_one_endless_word_is_refused(predictor):
         list(predictor.predict(["بله.\n" + "ب" * 200_001]))
 
 
+def test_a_mapping_without_an_id_is_named_by_its_place(predictor):
+    documents = [{"text": "a"}, {"text": "b", "id": None}, {"text": "c", "id": "x"}, {"text": "d", "id": 0}]
+    assert [prediction.id for prediction in predictor.predict(documents)] == ["1", "2", "x", "0"]
+
+
 @pytest.mark.parametrize("documents", [TEXT, [1], [b"abc"], [None]])
 def test_what_is_no_document_is_a_type_error(predictor, documents):
     with pytest.raises(TypeError):
