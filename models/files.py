@@ -113,9 +113,10 @@ def field(record: dict[str, Any], key: str, kind: type, where: str) -> Any:
     return record[key]
 
 
-def shown(path: Path) -> str:
+def shown(path: str | Path) -> str:
     """A path in one line without control characters: a name in a folder that came from elsewhere may hold any."""
-    return str(path) if str(path).isprintable() else ascii(str(path))
+    name = str(path)
+    return name if name.replace("\u200c", "").isprintable() else ascii(name)  # a ZWNJ does no harm, and Persian names have it
 
 
 @contextlib.contextmanager
@@ -198,7 +199,7 @@ def access(path: str | Path, deed: str) -> Iterator[None]:
     except (OSError, RuntimeError) as error:  # RuntimeError: of Path.resolve, before Python 3.13, for links in a circle
         reason = getattr(error, "strerror", None) or first_line(error)
         remedy = _ROOM if getattr(error, "errno", None) in _DISK else "check the path"
-        raise UserError(f"{shown(Path(path))[:300]}: cannot be {deed}: {reason}; {remedy}") from None
+        raise UserError(f"{shown(path)[:300]}: cannot be {deed}: {reason}; {remedy}") from None
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .errors import UserError
-from .files import access, decode, field, parse_object
+from .files import access, decode, field, parse_object, shown
 from .predictor import LONGEST, as_article, split
 from .records import Article
 
@@ -44,7 +44,7 @@ class Record:
     @property
     def where(self) -> str:
         """For messages: ``news.jsonl, line 3``."""
-        return f"{self.source}, {self.unit} {self.number}" if self.number else self.source
+        return f"{shown(self.source)}, {self.unit} {self.number}" if self.number else shown(self.source)
 
     def article(self) -> Article:
         """The document. Raises UserError, one line with file, line and field, for what is none that can be read."""
@@ -127,19 +127,19 @@ def _check(path: Path) -> None:
     with access(path, "read"):
         if path.is_dir():
             if next(_walk(path), None) is None:
-                raise UserError(f"{path}: no file in this folder is read; it needs {_KINDS}")
+                raise UserError(f"{shown(path)}: no file in this folder is read; it needs {_KINDS}")
         elif not path.exists():
-            raise UserError(f"{path}: no such file; check the path")
+            raise UserError(f"{shown(path)}: no such file; check the path")
         else:
             _check_regular(path)
             if _suffix(path.name) is None:
-                raise UserError(f"{path}: files with the suffix '{path.suffix}' are not read; give {_KINDS}")
+                raise UserError(f"{shown(path)}: files with the suffix {path.suffix!r} are not read; give {_KINDS}")
 
 
 def _check_regular(path: Path) -> None:
     """Raise UserError for a pipe, which would be waited for and cannot be read twice, or its like."""
     if path.exists() and not path.is_file():
-        raise UserError(f"{path}: a pipe or a device, and documents are read from files; write it into one")
+        raise UserError(f"{shown(path)}: a pipe or a device, and documents are read from files; write it into one")
 
 
 def _given(text: str, number: int) -> Record:
@@ -171,7 +171,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _unreadable(error: OSError) -> None:
-    raise UserError(f"{error.filename}: cannot be read: {error.strerror}")
+    raise UserError(f"{shown(error.filename)}: cannot be read: {error.strerror}")
 
 
 def _suffix(name: str) -> str | None:
@@ -192,7 +192,7 @@ def _read(path: Path, name: str) -> Iterator[Record]:
         yield Record(str(path), stem, _reason(error, path, last), last.number, last.unit)
     else:
         if not last.number and not last.data:
-            yield Record(str(path), stem, UserError(f"{path}: holds no text; check the file"))
+            yield Record(str(path), stem, UserError(f"{shown(path)}: holds no text; check the file"))
 
 
 def _reason(error: Exception, path: Path, last: Record) -> UserError:
@@ -200,17 +200,17 @@ def _reason(error: Exception, path: Path, last: Record) -> UserError:
     if isinstance(error, UserError):
         return error
     if isinstance(error, FileNotFoundError):
-        return UserError(f"{path}: no such file; check the path")
+        return UserError(f"{shown(path)}: no such file; check the path")
     if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile):
-        return UserError(f"{path}, after line {last.number}: damaged or cut short ({error}); fetch or compress the file again")
-    return UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
+        return UserError(f"{shown(path)}, after line {last.number}: damaged or cut short ({error}); fetch or compress the file again")
+    return UserError(f"{shown(path)}: cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
 def _text(path: Path, stem: str) -> Iterator[Record]:
     with path.open("rb") as file:
         data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
-        raise UserError(f"{path}: a document of over {LARGEST >> 20} MB; split it, or give .jsonl with a document a line")
+        raise UserError(f"{shown(path)}: a document of over {LARGEST >> 20} MB; split it, or give .jsonl with a document a line")
     if data.decode("utf-8-sig", "replace").strip():
         yield Record(str(path), stem, data, position=len(data))
 
@@ -232,7 +232,7 @@ def _lines(file: IO[bytes] | gzip.GzipFile, disk: IO[bytes], path: Path, stem: s
         number += 1
         data: bytes | UserError = line
         if len(line) > LARGEST:
-            data = UserError(f"{path}, line {number}: over {LARGEST >> 20} MB; give .jsonl with a document a line")
+            data = UserError(f"{shown(path)}, line {number}: over {LARGEST >> 20} MB; give .jsonl with a document a line")
             while line and not line.endswith(b"\n"):
                 line = file.readline(LARGEST)  # the rest of the same line
         if line.strip() or isinstance(data, UserError):
@@ -254,11 +254,11 @@ def _rows(path: Path, stem: str) -> Iterator[Record]:
                 for text, id in zip(texts, ids, strict=True):
                     number += 1
                     name = f"{stem}-{number}" if id is None else str(id)
-                    data = _checked(text, f"{path}, row {number}, field 'text'")
+                    data = _checked(text, f"{shown(path)}, row {number}, field 'text'")
                     yield Record(str(path), name, data, number, "row", position=size * number // rows)
     except (pa.ArrowException, UnicodeDecodeError) as error:
         reason = str(error).partition("\n")[0]
-        raise UserError(f"{path}: not a Parquet file that can be read ({reason}); write or fetch the file again") from None
+        raise UserError(f"{shown(path)}: not a Parquet file that can be read ({reason}); write or fetch the file again") from None
 
 
 def _checked(text: bytes | None, where: str) -> bytes | UserError:
@@ -278,15 +278,15 @@ def _columns(schema: Any, path: Path) -> list[str]:
     import pyarrow as pa  # noqa: PLC0415 - see _rows
 
     if "text" not in schema.names:
-        raise UserError(f"{path}: no column 'text'; it has {', '.join(schema.names) or 'none'}: name the texts' column so")
+        raise UserError(f"{shown(path)}: no column 'text'; it has {', '.join(schema.names) or 'none'}: name the texts' column so")
     for name, kinds in (("text", ("string",)), ("id", ("string", "int", "uint"))):
         if schema.names.count(name) > 1:
-            raise UserError(f"{path}: two columns '{name}'; keep one")
+            raise UserError(f"{shown(path)}: two columns '{name}'; keep one")
         if name in schema.names:
             kind = schema.field(name).type
             kind = kind.value_type if pa.types.is_dictionary(kind) else kind
             if not str(kind).removeprefix("large_").startswith(kinds):
-                raise UserError(f"{path}, column '{name}': {kind} in place of {kinds[0]}; mend the column")
+                raise UserError(f"{shown(path)}, column '{name}': {kind} in place of {kinds[0]}; mend the column")
     return [name for name in ("text", "id") if name in schema.names]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import UserError
-from models.files import write_folder, write_whole_bytes
+from models.files import shown, write_folder, write_whole_bytes
 
 
 def anything(_):
@@ -80,3 +80,8 @@ def test_a_pipe_that_has_no_path_but_a_link_is_written_to():
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         assert pipe.read() == b"abc"
+
+
+@pytest.mark.parametrize(("path", "line"), [("خبر\u200cها.txt", "خبر\u200cها.txt"), ("a\nb", r"'a\nb'"), ("a\u202eb", r"'a\u202eb'")])
+def test_a_path_is_shown_in_one_line_and_a_persian_one_as_it_is(path, line):
+    assert shown(path) == shown(Path(path)) == line

@@ -268,6 +268,7 @@ def test_a_folder_without_a_head_is_not_silently_random(model_folder, tiny_encod
         ("/no/such/folder", "no such folder"),
         ("./nothing", "no such folder"),
         ("a/b/c", "no such folder"),
+        ("/no\nsuch", "no such folder"),
         ("somebody/nothing", "the hub was not reached"),
         ("not a name!", "neither a folder here nor a model on the hub"),
     ],

@@ -183,3 +183,10 @@ def test_a_pipe_in_a_folder_is_passed_over(write, tmp_path):
     write("in/a.txt", "a")
     os.mkfifo(path := tmp_path / "in/b.txt")
     assert read(tmp_path / "in") == ([("a", "a")], [f"{path}: a pipe or a device, and documents are read from files; write it into one"])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"\xff"])
+def test_a_line_break_in_a_name_makes_no_second_line(write, tmp_path, content):
+    path = tmp_path / "a\nb.jsonl" if content is None else write("in/a\nb.jsonl", content)
+    with pytest.raises(UserError, match=r"^[^\n]*b.jsonl[', :][^\n]*$"):
+        list(open_sources([], [path if content is None else tmp_path / "in"]).articles())
