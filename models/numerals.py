@@ -63,6 +63,8 @@ def find(text: str) -> list[Numeral]:
 def value_of(surface: str, following: str = "") -> tuple[Value, str | None] | None:
     """Value and unit of an untouched surface, or None if it holds no numeral; ``following`` is the untouched text after it.
 
+    None, too, where the numeral is only a part of what the surface says («۱۲ ۰۰۰», «-۵»), unless that is a range.
+
     The unit is the surface's own, as a standard word («تومان» for «تومانی», «درصد» for «%»); else the counted noun that follows (see
     ``_counted``). The first end of a range takes both from the second: «۱۰» before «تا ۲۰ هزار نفر» is 10000 «نفر».
     """
@@ -71,10 +73,14 @@ def value_of(surface: str, following: str = "") -> tuple[Value, str | None] | No
     if not numerals:
         return None
     numeral = numerals[0]
+    rest = surface[folded.origin(numeral.start, numeral.end)[1] :] + following[:_LOOK_AHEAD]
+    to = _RANGE.match(rest)
+    goes_on = len(numerals) > 1 or _DIGIT.search(folded.text, numeral.end)
+    if _DIGIT_OR_MINUS.search(folded.text, 0, numeral.start) or (goes_on and not to):
+        return None
     if numeral.unit:
         return numeral.value, numeral.unit
-    rest = surface[folded.origin(numeral.start, numeral.end)[1] :] + following[:_LOOK_AHEAD]
-    if to := _RANGE.match(rest):
+    if to:
         return _first_of_range(numeral, rest[to.end() :])
     return numeral.value, _counted(rest)
 
@@ -128,7 +134,9 @@ class _Atom(NamedTuple):
 
 
 _LETTER = r"[^\W\d_]"
-_TOKEN = re.compile(rf"(?P<digits>\d+(?:[,،]\d{{3}}(?!\d))*(?:[./:]\d+)*)|(?P<letters>{_LETTER}+)|(?P<sign>[%$€£])")
+_A_MEASURE = rf"(?:%|(?:{'|'.join(sorted(_MEASURES, key=len, reverse=True))})(?!{_LETTER}))"
+_DECIMAL_COMMA = rf"(?<!\d,)\d++,\d{{1,2}}(?= ?(?:{_A_MEASURE}|{'|'.join(_MAGNITUDES)}))"
+_TOKEN = re.compile(rf"(?P<digits>{_DECIMAL_COMMA}|\d+(?:[,،]\d{{3}}(?!\d))*(?:[./:]\d+)*)|(?P<letters>{_LETTER}+)|(?P<sign>[%$€£])")
 _PARTS = sorted({*_COUNTS, *_MAGNITUDES, *_HALVES, *_MEASURES, "و"}, key=len, reverse=True)
 _PART = re.compile("|".join(_PARTS))
 _MADE_OF_PARTS = re.compile(f"(?>{_PART.pattern})++")  # possessive: a word of many parts is read once
@@ -194,15 +202,16 @@ def _tied_to_latin(text: str, start: int, end: int) -> bool:
 _NAMING = re.compile(r"(?:[A-Za-z]-?|[#_]\w*-?)$")
 _GROUPED = re.compile(r"(\d{1,3}(?:[,،]\d{3})+|\d{1,3}(?:\.\d{3}){2,})(?:[./](\d+))?")
 _SLASHED = re.compile(r"[1-9]\d{0,2}(?:/\d{3})+")
-_PLAIN = re.compile(r"(0|[1-9]\d{0,17})(?:([./])(\d{1,6}))?")
+_PLAIN = re.compile(r"(0|[1-9]\d{0,17})(?:([./]|,(?=\d\d?$))(\d{1,6}))?")
 _LONGEST_MEASURE = 10
-_MEASURED = re.compile(rf" ?(?:%|(?:{'|'.join(sorted(_MEASURES, key=len, reverse=True))})(?!{_LETTER}))")
+_MEASURED = re.compile(f" ?{_A_MEASURE}")
 _WHOLE = re.compile(rf" ?(?:(?:{'|'.join((*_CURRENCIES, 'تومن'))})ی?|نفر)(?!{_LETTER})")  # what is given in whole thousands
 
 
 def _digits(run: str, after: str) -> Fraction | None:
     """Value of digits with their points, or None for a date, a clock time, a telephone number or a season («۹۰/۹۱»).
 
+    A comma that one or two digits follow is a decimal point where ``_TOKEN`` has found a measure or a magnitude after them («۳۲,۲ درصد»).
     A slash is the Persian decimal point («۱۲/۵»), unless the two sides are years in a row and no measure comes after them, or it parts
     groups of three: several («۱/۲۵۰/۰۰۰»), one of noughts («۱/۰۰۰»), or one in a sum of money («۱۲/۵۰۰ تومان»).
     """
@@ -383,6 +392,8 @@ def _measure(atoms: list[_Atom], i: int) -> tuple[tuple[str | None, int] | None,
 
 _LOOK_AHEAD = 100  # characters of the following text that may matter
 _RANGE = re.compile(r"\s*(?:تا|الی|یا|-|–)\s*(?=[^\s])")
+_DIGIT = re.compile(r"\d")
+_DIGIT_OR_MINUS = re.compile(r"[\d−–-]|منفی")  # a hyphen is no sure minus: it may be a range's, «۱۰-۱۵»
 _TWO_WORDS = re.compile(
     "(?:(?:متر|کیلومتر) (?:مربع|مکعب)|(?:کیلو|مگا|گیگا)وات ساعت|مهد کودک|شبانه روز|درجه سانتی ?گراد"
     r"|میلی ?(?:متر|لیتر|گرم)|سانتی ?متر|کیلو ?گرم)(?!\w)"

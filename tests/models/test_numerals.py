@@ -68,6 +68,11 @@ def _and(first: str, rest: int) -> str:
         ("۱۲/۱۳ درصد", 12.13, "درصد"),
         ("۲۵۰/۰۰۰ ریال", 250_000, "ریال"),
         ("۱۲/۵۰۰ تومان", 12_500, "تومان"),
+        ("۳۲,۲ درصد", 32.2, "درصد"),
+        ("۱۲٬۵۰%", 12.5, "درصد"),
+        ("۲۱,۳ میلیارد دلار", 21_300_000_000, "دلار"),
+        ("2٬52 میلیون", 2_520_000, None),
+        ("$۰,۵ میلیارددلار", 500_000_000, "دلار"),
         ("۱/۲۵۰ میلیارد تومان", 1_250_000_000, "تومان"),
         ("۱/۲۵۰/۰۰۰ تومان", 1_250_000, "تومان"),
         ("۲۵۰/۰۰۰/۰۰۰ ریال", 250_000_000, "ریال"),
@@ -117,6 +122,9 @@ def test_what_is_no_number(text):
         ("۱۰ تا ۲۰ درصد", ["10", "20 درصد"]),
         ("۱۰-۲۰", ["10", "20"]),
         ("5،6 و 7", ["5", "6", "7"]),
+        ("5,6 و 7", ["5", "6", "7"]),
+        ("5,6,7 درصد", ["5", "6", "7 درصد"]),
+        ("1234,567 درصد", []),
         ("سه و پنج", ["سه", "پنج"]),
         ("۵ هزار و ۳ هزار", ["5 هزار", "3 هزار"]),
         ("۵ میلیون و سهم آنان", ["5 میلیون"]),
@@ -171,6 +179,38 @@ def test_numerals_are_as_long_as_they_can_be_and_no_longer(text, surfaces):
 def test_the_counted_noun_is_the_unit(surface, following, expected):
     assert value_of(surface, following) == expected
     assert isinstance(value_of(surface, following)[0], type(expected[0]))
+
+
+@pytest.mark.parametrize(
+    ("surface", "following"),
+    [
+        ("۱۲ ۰۰۰ نفر", ""),
+        ("۱۲ ۰۰۰", " تا ۲۰ هزار نفر"),
+        ("۰۲۱ ۸۸۷۷", ""),
+        ("۳۲,۲", " نفر"),
+        ("۷۷ دلار و ۴۰ سنت", ""),
+        ("۲ ساعت و نیم", ""),
+        ("دو سه هزار نفر", ""),
+        ("-۵ درجه", ""),
+        ("−۵", " درجه"),
+        ("منفی ۲ درصد", ""),
+    ],
+)
+def test_a_surface_does_not_have_the_value_of_a_part(surface, following):
+    assert value_of(surface, following) is None
+
+
+@pytest.mark.parametrize(
+    ("surface", "expected"),
+    [("۱۰ تا ۲۰ هزار نفر", (10_000, "نفر")), ("۱۰-۲۰ درصد", (10, "درصد")), ("۵ درصد تا ۱۰ درصد", (5, "درصد"))],
+)
+def test_a_surface_that_is_a_range_has_the_value_of_its_first_end(surface, expected):
+    assert value_of(surface) == expected
+
+
+@given(st.integers(0, 9999), st.integers(0, 99), st.sampled_from(",٬"), st.sampled_from(["%", " درصد", " هزار", "میلیارد تومان", " دلاری"]))
+def test_a_comma_before_a_measure_is_a_decimal_point(whole, decimals, comma, measure):
+    assert value_of(f"{whole}{comma}{decimals}{measure}") == value_of(f"{whole}.{decimals}{measure}")
 
 
 @given(NUMBERS)
