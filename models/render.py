@@ -111,8 +111,8 @@ def csv(predictions: Iterable[Prediction]) -> Iterator[str]:
 
 def _row(fields: Iterable[object]) -> str:
     line = io.StringIO()
-    csv_module.writer(line, lineterminator="\n").writerow(fields)
-    return line.getvalue()
+    csv_module.writer(line, lineterminator="\r\n").writerow(fields)  # before Python 3.13 it quotes \r for that alone
+    return line.getvalue()[:-2] + "\n"
 
 
 # --- Parquet ---

@@ -10,6 +10,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.predict import main
 from models.predictor import Predictor
@@ -119,6 +121,13 @@ def test_csv_has_a_row_a_span_and_one_for_a_sentence_without():
         ("<a&b>", "2", "", "", "", "", ""),
     ]
     assert [PREDICTION.text[int(r["start"]) : int(r["end"])] for r in rows[:2]] == ["زیبا", "۴۰۰"]
+
+
+@given(st.text(), st.text(st.sampled_from("\r\n\",' a"), min_size=1))
+def test_csv_is_read_back_as_it_was_whatever_the_text(id, text):
+    prediction = Prediction(id, text, (PredictedSentence(0, len(text), text, None, ()),))
+    (row,) = csv.DictReader(io.StringIO("".join(render([prediction], "csv")), newline=""))
+    assert (row["document"], row["sentence_text"]) == (id, text)
 
 
 class Page(HTMLParser):
