@@ -29,7 +29,7 @@ NAMES = {  # of the labels, for a Persian reader
     POLICY: "سیاست",
 }
 _ABSTAINED = "—"
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # but \t, \n and \r, which HTML has too
 
 
 def write(predictions: Iterable[Prediction], format: str, out: IO[bytes]) -> None:

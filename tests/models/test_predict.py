@@ -168,6 +168,12 @@ def test_the_page_is_right_to_left_escaped_and_needs_nothing_beside_it():
     assert "src=" not in source
 
 
+def test_the_page_keeps_the_line_ends_of_windows():
+    text = "خبر یک،\r\nخبر دو"
+    page = Page("".join(render([Prediction("a", text, (PredictedSentence(0, len(text), text, None, ()),))], "html")))
+    assert page.sentences == [text]
+
+
 @pytest.mark.parametrize(("name", "start"), [("o.jsonl", '{"id"'), ("o.csv", "document,"), ("o.HTML", "<!DOCTYPE"), ("o.txt", "1\n")])
 def test_the_suffix_of_the_output_chooses_the_format(run, tmp_path, name, start):
     assert run(TEXT, "--output", tmp_path / "new" / name) == (0, "", "")
