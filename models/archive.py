@@ -58,7 +58,7 @@ def run(sources: Sources, output: Path, job: Job, reader: Reader, *, size: int =
     UserError for that, for a folder that is in use or holds anything but a run with the same settings over the same input, for a full
     disk, and where no document could be read; the finished shards stay.
     """
-    _check_apart(output, sources)
+    sources.check_apart(output, folder=True)
     with Folder(output, {"format": _FORMAT, "output": job.format, "shard": size, **_settings(job)}) as folder:
         cutter = _rest(sources, folder, size, strict)
         progress = _Progress(output, sources.size(), cutter.position, folder.state, quiet)
@@ -88,14 +88,6 @@ def _rest(sources: Sources, folder: Folder, size: int, strict: bool) -> Cutter:
     if state.finished and next(iter(cutter), None):
         raise UserError(f"{folder.path}: a finished run over {state.records:,} records, and the input now has more; name another folder")
     return cutter
-
-
-def _check_apart(output: Path, sources: Sources) -> None:
-    for path in sources.paths:
-        with access(output, "written"):
-            inside = path.is_dir() and output.resolve().is_relative_to(path.resolve())
-        if inside:
-            raise UserError(f"{output}: lies in the input {path} and would be read itself; name a folder outside")
 
 
 def _settings(job: Job) -> dict[str, Any]:

@@ -163,6 +163,8 @@ def _at_once(options: Namespace) -> None:
     if format == "parquet" and output is None:
         raise UserError("--format parquet is no text; name a file: --output FILE.parquet")
     sources = open_sources(options.texts, options.input)
+    if output:
+        sources.check_apart(output)
     size = sum(len(article.text) for article in sources.articles())
     talks = not options.quiet and sys.stderr.isatty()
     if talks:

@@ -102,6 +102,16 @@ class Sources:
                 size += path.stat().st_size
         return size
 
+    def check_apart(self, output: Path, *, folder: bool = False) -> None:
+        """Raise UserError for an output, a file or a folder, that is an input, or lies in one and would be read itself."""
+        for path in self.paths:
+            with access(output, "written"):
+                target, source = output.resolve(), path.resolve()
+            if target == source:
+                raise UserError(f"{output}: is the input {path} itself; name another place")
+            if target.is_relative_to(source) and (folder or _suffix(target.name)):
+                raise UserError(f"{output}: lies in the input {path} and would be read itself; name a place outside")
+
     def _files(self) -> Iterator[tuple[Path, str]]:
         for path in self.paths:
             with access(path, "read"):

@@ -281,6 +281,30 @@ def test_a_path_that_the_system_refuses_is_one_line_too(run, write, tmp_path, mo
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("source", "output", "message"),
+    [
+        ("in/s.txt", "in/s.txt", "in/s.txt: is the input in/s.txt itself; name another place"),
+        ("in/s.txt", "link.txt", "link.txt: is the input in/s.txt itself; name another place"),
+        ("in", "in/out.jsonl", "in/out.jsonl: lies in the input in and would be read itself; name a place outside"),
+        ("in", "in/new/out.parquet", "in/new/out.parquet: lies in the input in and would be read itself; name a place outside"),
+    ],
+)
+def test_an_output_that_is_input_is_refused(run, tmp_path, monkeypatch, source, output, message):
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    Path("in/s.txt").write_text(TEXT)
+    Path("link.txt").symlink_to("in/s.txt")
+    assert run("--input", source, "--output", output) == (2, "", f"error: {message}\n")
+    assert Path("in/s.txt").read_text() == TEXT
+    assert [path.name for path in Path("in").iterdir()] == ["s.txt"]
+
+
+def test_an_output_beside_the_input_that_is_not_read_is_written(run, write):
+    source = write("s.txt", TEXT)
+    assert run("--input", source.parent, "--output", source.with_suffix(".csv"))[0] == 0
+
+
 def test_options_of_a_long_run_are_for_one(run):
     assert run("بله.", "--workers", "2")[::2] == (2, "error: --workers is for a long run; name a folder: --output FOLDER/\n")
 
