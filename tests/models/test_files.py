@@ -1,6 +1,8 @@
 """A folder is replaced as a whole or not at all; a pipe is written to as it is."""
 
 import os
+import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,39 @@ def test_a_pipe_that_has_no_path_but_a_link_is_written_to():
 @pytest.mark.parametrize(("path", "line"), [("خبر\u200cها.txt", "خبر\u200cها.txt"), ("a\nb", r"'a\nb'"), ("a\u202eb", r"'a\u202eb'")])
 def test_a_path_is_shown_in_one_line_and_a_persian_one_as_it_is(path, line):
     assert shown(path) == shown(Path(path)) == line
+
+
+@pytest.mark.parametrize("way", ["/dev/fd", "/proc/self/fd"])
+def test_a_file_that_a_shell_has_opened_is_written_to_at_its_end(tmp_path, way):
+    (tmp_path / "log").write_text("earlier\n")
+    with (tmp_path / "log").open("ab") as log:
+        with write_whole_bytes(f"{way}/{log.fileno()}") as file:
+            file.write(b"ours\n")
+        log.write(b"later\n")
+    assert (tmp_path / "log").read_text() == "earlier\nours\nlater\n"
+    assert names(tmp_path) == ["log"]
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no such folder")
+def test_a_file_in_memory_is_replaced_as_any_other(tmp_path):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        for text in (b"older", b"newer"):
+            with write_whole_bytes(f"{folder}/a") as file:
+                file.write(text)
+        assert Path(folder, "a").read_bytes() == b"newer"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])
+def test_a_file_keeps_its_mode(tmp_path, mode):
+    (tmp_path / "a").touch(mode)
+    (tmp_path / "a").chmod(mode)
+    with write_whole_bytes(tmp_path / "a") as file:
+        file.write(b"newer")
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == mode
+
+
+def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path):
+    (tmp_path / "usual").touch()
+    with write_whole_bytes(tmp_path / "a"):
+        pass
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "usual").stat().st_mode
