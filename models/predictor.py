@@ -40,6 +40,7 @@ Item = TypeVar("Item")
 
 
 Outputs = tuple[Floats, Floats | None]  # logits of a batch
+_Chunk = list[tuple[Article, Range | None]]  # see _chunks
 
 
 class Engine(Protocol):
@@ -108,14 +109,19 @@ class Predictor:
         articles = (as_article(document, str(number)) for number, document in enumerate(documents, 1))
         chunks = ((chunk, self._start([a.text[slice(*where)] for a, where in chunk if where], batch_size)) for chunk in _chunks(articles))
         read: list[PredictedSentence] = []
-        for chunk, started in _one_ahead(chunks):
-            results = iter(self._finish(started))
-            for article, where in chunk:
-                if where:
-                    read.append(_placed(next(results), where[0]))
-                else:
-                    yield Prediction(article.id, article.text, tuple(read))
-                    read = []
+        held: deque[tuple[_Chunk, _Started]] = deque()
+        try:
+            for chunk, started in _one_ahead(chunks, held):
+                results = iter(self._finish(started))
+                for article, where in chunk:
+                    if where:
+                        read.append(_placed(next(results), where[0]))
+                    else:
+                        yield Prediction(article.id, article.text, tuple(read))
+                        read = []
+        finally:  # after Ctrl-C, say, the engine's threads would read on, and Python waits for them
+            for _, started in held:
+                started.cancel()
 
     def read(self, texts: Sequence[str], batch_size: int | None = None) -> list[PredictedSentence]:
         """Read each text as one sentence, all at once; offsets are into the sentence."""
@@ -137,8 +143,14 @@ class Predictor:
         encodings = encode(self.tokenizer, list(dict.fromkeys(texts)), self.reading.window, self.reading.overlap)
         rows = [window.input_ids for encoding in encodings for window in encoding.windows]
         budget = self.engine.budget if batch_size is None else batch_size * _USUAL
-        batches = [(batch, self.engine.submit(*_pad([rows[i] for i in batch]))) for batch in _batches(list(map(len, rows)), budget)]
-        return _Started(texts, encodings, batches)
+        started = _Started(texts, encodings, [])
+        try:
+            for batch in _batches(list(map(len, rows)), budget):
+                started.batches.append((batch, self.engine.submit(*_pad([rows[i] for i in batch]))))
+        except BaseException:
+            started.cancel()
+            raise
+        return started
 
     def _finish(self, started: _Started) -> list[PredictedSentence]:
         encodings, outputs = started.encodings, started.outputs()
@@ -171,7 +183,7 @@ class _Started:
 
     texts: Sequence[str]
     encodings: Sequence[Encoding]
-    batches: Sequence[tuple[Sequence[int], Future[Outputs]]]
+    batches: list[tuple[Sequence[int], Future[Outputs]]]
 
     def outputs(self) -> list[Outputs]:
         """Each window's logits, (tokens, tags) and (claims,) or None, when the engine has them all."""
@@ -181,6 +193,11 @@ class _Started:
             for row, i in enumerate(batch):
                 of[i] = logits[row], None if claims is None else claims[row]
         return [of[i] for i in range(len(of))]
+
+    def cancel(self) -> None:
+        """Give up the batches that the engine has not begun."""
+        for _, future in self.batches:
+            future.cancel()
 
 
 def as_article(document: str | Article | Mapping[str, str], id: str) -> Article:
@@ -219,9 +236,9 @@ def _excess(sentence: str) -> str | None:
     return f"{count} words, over {LONGEST}" if count > LONGEST else None
 
 
-def _chunks(articles: Iterable[Article]) -> Iterator[list[tuple[Article, Range | None]]]:
+def _chunks(articles: Iterable[Article]) -> Iterator[_Chunk]:
     """The sentences of articles, in order, in lists of bounded size; None stands for the end of an article."""
-    chunk: list[tuple[Article, Range | None]] = []
+    chunk: _Chunk = []
     size = 0
     for article in articles:
         for where in (*split(article), None):
@@ -234,14 +251,16 @@ def _chunks(articles: Iterable[Article]) -> Iterator[list[tuple[Article, Range |
         yield chunk
 
 
-def _one_ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """The items, each after the next has been made."""
-    waiting: deque[Item] = deque()
+def _one_ahead(items: Iterable[Item], held: deque[Item]) -> Iterator[Item]:
+    """The items, each after the next has been made; ``held`` has those made, until the one that was given is done with."""
     for item in items:
-        waiting.append(item)
-        if len(waiting) > 1:
-            yield waiting.popleft()
-    yield from waiting
+        held.append(item)
+        if len(held) > 1:
+            yield held[0]
+            held.popleft()
+    while held:
+        yield held[0]
+        held.popleft()
 
 
 def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

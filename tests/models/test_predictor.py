@@ -129,6 +129,59 @@ class Network:
         return done
 
 
+class Queue(Network):
+    """An engine that begins its first batch alone."""
+
+    def __init__(self):
+        self.futures = []
+
+    def submit(self, input_ids, attention_mask):
+        self.futures.append(super().submit(input_ids, attention_mask) if not self.futures else Future())
+        return self.futures[-1]
+
+    def __call__(self, input_ids, _):
+        return np.zeros((*input_ids.shape, 9), dtype=np.float32), None
+
+
+@pytest.fixture
+def queue(predictor, monkeypatch):
+    """An engine that has read the first of two documents, and its predictor's predictions."""
+    monkeypatch.setattr(predictor_module, "_CHUNK", 1)
+    engine = Queue()
+    predictions = Predictor(engine, predictor.tokenizer, predictor.schema, predictor.reading).predict(["بله.", "نه.\nآری.\nشاید."])
+    next(predictions)
+    assert [future.done() for future in engine.futures] == [True, False]
+    return engine, predictions
+
+
+def test_what_the_engine_has_not_begun_is_given_up_when_the_predictions_are_closed(queue):
+    engine, predictions = queue
+    predictions.close()
+    assert engine.futures[1].cancelled()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_what_the_engine_has_not_begun_is_given_up_after_an_error(queue, error):
+    engine, predictions = queue
+    engine.futures[1].set_exception(error())
+    with pytest.raises(error):
+        next(predictions)
+    assert [future.cancelled() for future in engine.futures] == [False, False, True]
+
+
+def test_what_the_engine_was_given_is_given_up_where_the_rest_cannot_be(predictor):
+    class Broken(Queue):
+        def submit(self, input_ids, attention_mask):
+            if len(self.futures) == 2:
+                raise KeyboardInterrupt
+            return super().submit(input_ids, attention_mask)
+
+    engine = Broken()
+    with pytest.raises(KeyboardInterrupt):
+        Predictor(engine, predictor.tokenizer, predictor.schema, predictor.reading).read([f"خبر {i}" for i in range(99)], batch_size=1)
+    assert [future.cancelled() for future in engine.futures] == [False, True]
+
+
 def test_a_long_sentence_is_read_in_windows_to_its_end(predictor):
     text = " ".join(["کتاب سبز"] * 400)
     seen = []
