@@ -20,6 +20,7 @@ from pickle import UnpicklingError
 from typing import Any, cast
 
 import torch
+import yaml
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from tokenizers import Tokenizer
@@ -46,6 +47,7 @@ _HUB_FILES = ["config.json", "model*.safetensors", "model.safetensors.index.json
 _HUB_FILES += ["special_tokens_map.json", "added_tokens.json", "vocab.txt"]
 _OLD_WEIGHTS = "pytorch_model.bin"  # fetched only from a repository that has no safetensors, such as ParsBERT's
 
+_METADATA = re.compile(r"---\s*\n(.*?)^---\s*$", re.MULTILINE | re.DOTALL)  # YAML, at the head of a model's card
 _FETCH = "fetch the file again"
 
 Spec = dict[str, Any]  # the JSON of a `tokenizers` tokenizer
@@ -163,10 +165,16 @@ def _check_folder(folder: Path) -> None:
 
 
 def _stated(folder: Path, field: str) -> str | None:
-    """What the model's card states in a field of its metadata."""
+    """What the model's card states in a field of its metadata, several entries with commas between; faulty metadata state nothing."""
     card = folder / "README.md"
-    found = re.search(rf"\A---\n(?:(?!---$).*\n)*?{field}: *[\"']?([^\"'\n]+)", read_text(card), re.MULTILINE) if card.is_file() else None
-    return found[1].strip() if found else None
+    found = _METADATA.match(read_text(card)) if card.is_file() else None
+    try:
+        metadata = yaml.safe_load(found[1]) if found else None
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date that is none
+        return None
+    value = metadata.get(field) if isinstance(metadata, dict) else None
+    entries = value if isinstance(value, list) else [value]
+    return ", ".join(" ".join(entry.split()) for entry in entries if isinstance(entry, str)) or None
 
 
 def _one_line(error: Exception) -> str:

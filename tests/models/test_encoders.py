@@ -424,6 +424,27 @@ def test_a_card_names_what_its_model_was_made_of_in_its_metadata_alone(folder: P
     assert load_encoder(str(folder)).origin is None
 
 
+@pytest.mark.parametrize(
+    ("card", "licence", "origin"),
+    [
+        ("---\r\nlicense: mit\r\nbase_model: a/b\r\n---\r\n", "mit", "a/b"),
+        ("---\nlicense: mit # c\nbase_model:\n- a/b\n---\n", "mit", "a/b"),
+        ("---\nlicense: [mit, 'apache-2.0']\nbase_model: [a/b, c/d]\n---\n", "mit, apache-2.0", "a/b, c/d"),
+        ("---\nlicense: [\nbase_model: a/b\n---\n", "not stated", None),
+        ("---\nlicense: 2025-13-01\n---\n", "not stated", None),
+        (f"---\nlicense: {'[' * 5000}\n---\n", "not stated", None),
+        ("---\nlicense: {a: b}\nbase_model: []\n---\n", "not stated", None),
+        ("---\n- license: mit\n---\n", "not stated", None),
+        ("---\nlicense: >\n  mit\n  or so\nmodel: {base_model: a/b}\n---\n", "mit or so", None),
+        ("---\nlicense: mit\n", "not stated", None),
+    ],
+)
+def test_a_cards_metadata_is_read_as_the_hub_reads_it(folder: Path, card: str, licence: str, origin: str | None) -> None:
+    (folder / "README.md").write_bytes(card.encode())
+    encoder = load_encoder(str(folder))
+    assert (encoder.licence, encoder.origin) == (licence, origin)
+
+
 def test_older_weights_and_a_missing_pooler_will_do(folder: Path) -> None:
     state = BertModel.from_pretrained(folder).state_dict()
     (folder / "model.safetensors").unlink()
