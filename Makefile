@@ -15,12 +15,12 @@ VERSIONS ?= 5.0 5.10 5.23 5.24
 NAME := $(basename $(notdir $(CONFIG)))
 RUN := runs/$(NAME)
 # the weak labels: the run's own, another run's that it names, or none where it learns from hand labels
-OUTPUT := $(shell sed -n 's/^ *output: *//p' $(CONFIG) 2>/dev/null)
+OUTPUT := $(filter-out $(RUN)/weak.jsonl,$(shell sed -n 's/^ *output: *//p' $(CONFIG) 2>/dev/null))
 WEAK := $(if $(shell grep '^data:' $(CONFIG) 2>/dev/null),$(VENV)/.installed,$(or $(OUTPUT),$(RUN)/weak.jsonl))
-# the files that the run's articles are in, so that a new one is labelled too
+# the files that the run's articles, a list on one line, are in, so that a new one is labelled too
 ARTICLES := $(shell find -H $$(sed -n 's/^ *articles: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ') seeds/articles -type f 2>/dev/null | sed 's/ /\\ /g' | sort -u)
-# the sentences written for training that the run names
-WRITTEN := $(shell sed -n 's/^ *written: *\[\(.*\)\].*/\1/p' $(CONFIG) 2>/dev/null | tr ',' ' ')
+# the files of labels by hand that the run names, each list of them on one line
+BY_HAND := $(wildcard $(shell sed -n 's/^ *\(train\|held_out\|test\|written\|gold\): *\[*\([^]\#]*\).*/\2/p' $(CONFIG) 2>/dev/null | tr ',' ' '))
 # the published networks that it begins with
 NETWORKS := $(wildcard $(addsuffix /SHA256SUMS,$(shell sed -n 's/^ *\(network\|source\): *//p' $(CONFIG) 2>/dev/null)))
 
@@ -47,7 +47,7 @@ $(OUTPUT): ; @echo 'error: $@: not there; make annotate CONFIG=configs/$(notdir 
 train: $(RUN)/report.json $(RUN)/published/config.json ## train, evaluate and show a prediction; parsbert with a GPU, compact without
 	@echo "Up to date: $(RUN)/report.json; figures in $(RUN)/report.txt, the model in $(RUN)/published/"
 
-$(RUN)/report.json $(RUN)/published/config.json &: $(WEAK) $(WRITTEN) $(NETWORKS) $(wildcard train/*.py train/*.md)
+$(RUN)/report.json $(RUN)/published/config.json &: $(CONFIG) $(WEAK) $(BY_HAND) $(NETWORKS) $(wildcard models/*.py train/*.py train/*.md annotate/functions/base.py annotate/lexicons/*.txt)
 	@echo "CONFIG=$(CONFIG) $(if $(filter command line environment,$(origin CONFIG)),(as given),$(if $(GPU),(a GPU was found),(no GPU was found: the compact encoder)))"
 	$(BIN)/python -m train --config $(CONFIG)
 
