@@ -28,6 +28,7 @@ from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainingArgum
 from transformers.integrations.integration_utils import get_available_reporting_integrations
 
 import models
+from annotate.functions import base
 from models.config_spec import FORMAT
 from models.encoders import Encoder
 from models.errors import UserError
@@ -236,9 +237,13 @@ def _stored(folder: Path) -> str:
 
 @functools.cache
 def _code() -> list[str]:
-    """Our code as it is when first asked for, so that a long run is marked by what it runs and not by what is edited meanwhile."""
+    """Our code as it is when first asked for, so that a long run is marked by what it runs and not by what is edited meanwhile; with the
+    lexicons and what reads them, of which ``mentions`` makes names.
+    """
     folders = (Path(models.__path__[0]), Path(__file__).parent)
-    return [path.read_text(encoding="utf-8") for folder in folders for path in sorted(folder.glob("*.py"))]
+    files = [path for folder in folders for path in sorted(folder.glob("*.py"))]
+    files += [Path(base.__file__), *sorted(base.LEXICONS.glob("*.txt"))]
+    return [path.read_text(encoding="utf-8") for path in files]
 
 
 def _last_whole(folder: Path) -> str | None:

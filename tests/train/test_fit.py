@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
 from transformers import TrainerCallback
 
+import annotate.functions.base
 import train.fit
 from models import settings
 from models.encoders import Encoder
@@ -118,6 +120,16 @@ def test_a_folder_counts_by_its_weights_where_no_network_is_at_hand(run, setting
     assert fingerprint(run, None) == before
     weights = model_folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert fingerprint(run, None) != before
+
+
+def test_an_edited_lexicon_makes_another_run(run, monkeypatch, tmp_path):
+    """Names for the noisy copies are made of it."""
+    monkeypatch.setattr(annotate.functions.base, "LEXICONS", shutil.copytree(annotate.functions.base.LEXICONS, tmp_path / "lexicons"))
+    monkeypatch.setattr(train.fit, "_code", train.fit._code.__wrapped__)  # each time anew
+    before = fingerprint(run, None)
+    with (tmp_path / "lexicons/surnames.txt").open("a", encoding="utf-8") as surnames:
+        surnames.write("تازه\n")
     assert fingerprint(run, None) != before
 
 
