@@ -58,8 +58,10 @@ def reviewed(example: Example, reviews: Mapping[str, Review], weight: float = 1.
     review = reviews.get(digest(example.text))
     if review is None:
         return example
+    if review.claim or review.types:
+        example = replace(example, weight=weight)
     if review.claim:
-        example = replace(example, claim=review.claim, claim_scores=None, weight=weight)
+        example = replace(example, claim=review.claim, claim_scores=None)
     if not review.types or example.spans is None:
         return example
     read = [Span(label, start, end, example.text[start:end]) for start, end, label in review.spans]
@@ -67,4 +69,5 @@ def reviewed(example: Example, reviews: Mapping[str, Review], weight: float = 1.
         raise UserError(f"a review of sentence {digest(example.text)} ({example.id}) has a span that leaves it; read the sentence again")
     kept = [s for s in example.spans if s.label not in review.types and not any(s.start < r.end and r.start < s.end for r in read)]
     unsure = () if set(review.types) == set(SPAN_TYPES) else example.unsure  # nothing is left that the rules could be unsure of
-    return replace(example, spans=tuple(sorted((*kept, *read), key=lambda span: span.start)), unsure=unsure)
+    spans = tuple(sorted((*kept, *read), key=lambda span: span.start))
+    return replace(example, spans=spans, unsure=unsure, types_by_hand=review.types)

@@ -232,6 +232,8 @@ class Settings:
             raise ValueError("name either articles to label, 'annotate.articles', or labelled files, 'data.train'")
         if self.data.train and self.train.written:
             raise ValueError("'train.written' goes with articles; name its sentences under 'data.train'")
+        if self.data.train and self.self_training.rounds:
+            raise ValueError("'self_training.rounds' goes with articles; the spans under 'data.train' are a hand's and stay")
         if self.review.network and self.self_training.rounds:
             raise ValueError("'review.network' goes on once with one network; leave out 'self_training.rounds'")
 

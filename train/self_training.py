@@ -23,16 +23,18 @@ def relabel(teacher: Predictor, examples: Sequence[Example], settings: SelfTrain
 
 def agreed(example: Example, read: PredictedSentence, confidence: float | None) -> Example:
     """Spans on which both agree stay. Where they differ, a teacher that is at least so confident wins; else the stretch is masked. With
-    no ``confidence``, and where a hand has labelled, the example's spans stay as they are.
+    no ``confidence``, and where a hand has labelled, the example's spans stay as they are; of types that a hand has looked for the teacher
+    is not asked.
     """
     if example.spans is None or confidence is None or example.claim_by_hand:
         return example
-    sure = [span for span in read.spans if span.score >= confidence]
+    asked = [span for span in read.spans if span.label not in example.types_by_hand]
+    sure = [span for span in asked if span.score >= confidence]
     weak = {(span.label, span.start, span.end) for span in example.spans}
-    seen = {(span.label, span.start, span.end) for span in read.spans}
-    kept = [span for span in example.spans if (span.label, span.start, span.end) in seen]
+    seen = {(span.label, span.start, span.end) for span in asked}
+    kept = [span for span in example.spans if span.label in example.types_by_hand or (span.label, span.start, span.end) in seen]
     kept += [span for span in sure if (span.label, span.start, span.end) not in weak and not _meets(span, kept)]
-    doubtful = [span for span in (*example.spans, *read.spans) if not _meets(span, kept)]
+    doubtful = [span for span in (*example.spans, *asked) if not _meets(span, kept)]
     unsure = sorted({*example.unsure, *((span.start, span.end) for span in doubtful)})
     return replace(example, spans=tuple(sorted(kept, key=lambda span: span.start)), unsure=tuple(unsure))
 

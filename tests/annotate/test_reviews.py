@@ -38,7 +38,13 @@ def test_spans_of_the_types_looked_at_are_the_readers(reviews):
     result = reviewed(WEAK, reviews(record(claim=None, types=["PROGRAM"], entities=[entity])))
     assert result.spans == (Span("PROGRAM", 0, 12, "طرح ملی مسکن"), WEAK.spans[1])
     assert (result.claim, result.claim_scores) == (WEAK.claim, WEAK.claim_scores)
+    assert result.types_by_hand == ("PROGRAM",)
     assert reviewed(WEAK, reviews(record(types=["PROGRAM"]))).spans == WEAK.spans[1:]
+
+
+@pytest.mark.parametrize(("types", "weight"), [(["PROGRAM"], 4), ([], 1)])
+def test_a_sentence_read_for_its_spans_alone_counts_as_often_as_another(reviews, types, weight):
+    assert reviewed(WEAK, reviews(record(claim=None, types=types)), weight=4).weight == weight
 
 
 def test_where_all_types_were_looked_at_nothing_is_unsure(reviews):

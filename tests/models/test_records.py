@@ -33,6 +33,7 @@ def test_examples_survive_a_file(tmp_path):
             ((7, 10),),
             0.5,
             "a",
+            types_by_hand=("NUMBER", "ROLE"),
         ),
         Example("a-002", "سلام", None, None, article="a"),
     ]
@@ -63,6 +64,8 @@ def test_an_article_is_the_id_without_its_number(tmp_path, id):
         (GOOD | {"entities": [GOOD["entities"][0] | {"start": "0"}]}, "field 'entities'"),
         (GOOD | {"unsure": [3]}, "field 'unsure'"),
         (GOOD | {"weight": "much"}, "field 'weight'"),
+        (GOOD | {"types_by_hand": "ROLE"}, "field 'types_by_hand'"),
+        (GOOD | {"types_by_hand": ["X"]}, "field 'types_by_hand': .*'X'.* is no list of PERSON"),
     ],
 )
 def test_a_wrong_record_is_named(tmp_path, record, message):

@@ -44,6 +44,7 @@ def test_defaults_and_overrides(config):
         ("encoder: {source: f}\n", "name either articles to label, 'annotate.articles', or labelled files, 'data.train'"),
         (VALID + "data: {train: [a], held_out: [b]}\n", "name either articles"),
         ("encoder: {source: f}\ndata: {train: [a], held_out: [b]}\ntrain: {written: [c]}\n", "'train.written' goes with articles"),
+        ("encoder: {source: f}\ndata: {train: [a], held_out: [b]}\nself_training: {rounds: 1}\n", "'self_training.rounds' goes with"),
         ("encoder: {source: f}\ndata: {train: [a]}\n", "line 2, section 'data': 'train' and 'held_out' go together"),
         ("encoder: {}\n", "missing key 'encoder.source'"),
         ("name: [x\n", "line 2: not valid YAML"),

@@ -33,6 +33,15 @@ def test_what_a_hand_has_labelled_stays():
     assert agreed(by_hand, read(span("PERSON", 0, 13, 0.95)), 0.9) == by_hand
 
 
+def test_spans_of_the_types_that_a_hand_has_looked_for_stay():
+    person, number = span("PERSON", 0, 13), span("NUMBER", 25, 28)
+    all_read = weak(person, types_by_hand=("PERSON", "ROLE", "NUMBER", "PROGRAM"))
+    assert agreed(all_read, read(span("ROLE", 0, 13, 0.95), span("ROLE", 14, 24, 0.5)), 0.9) == all_read
+    names_read = weak(person, number, types_by_hand=("PERSON",))
+    result = agreed(names_read, read(span("ROLE", 8, 13, 0.95), span("ROLE", 14, 24, 0.95), span("PERSON", 25, 28, 0.95)), 0.9)
+    assert (result.spans, result.unsure) == ((person, span("ROLE", 14, 24, 0.95)), ((25, 28),))
+
+
 def test_a_confident_teacher_beats_the_rules():
     result = agreed(weak(span("PERSON", 4, 13)), read(span("PERSON", 0, 13, 0.95)), 0.9)
     assert (result.spans, result.unsure) == ((span("PERSON", 0, 13, 0.95),), ())
