@@ -46,8 +46,10 @@ def read_labelled(run: Settings) -> Labelled:
     """The run's weak labels, written sentences and gold, or its hand-labelled files. Raises UserError for a mistake in any of them."""
     if run.data.train:
         training, held_out = ([e for path in paths for e in read_conll(path)] for paths in (run.data.train, run.data.held_out))
-        types = {span.label for example in training for span in example.spans or ()}
-        return Labelled(Schema(tuple(sorted(types)), claims=()), training, held_out, {path: read_conll(path) for path in run.data.test})
+        gold = {path: read_conll(path) for path in run.data.test}
+        parts = (training, held_out, *gold.values())  # a type that training lacks is missed, and to be counted so
+        types = {span.label for examples in parts for example in examples for span in example.spans or ()}
+        return Labelled(Schema(tuple(sorted(types)), claims=()), training, held_out, gold)
     training, held_out = split_by_article(read_examples(run.annotate.output), run.train.held_out)
     by_hand = written(run)
     return Labelled(Schema(), [*training, *by_hand], trusted(held_out), {path: read_examples(path) for path in run.gold}, len(by_hand))

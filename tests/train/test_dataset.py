@@ -6,9 +6,10 @@ from transformers import BertTokenizerFast
 from models import settings
 from models.errors import UserError
 from models.labels import IGNORED, Schema
-from models.records import Example, Span, write_examples
+from models.records import Example, PredictedSentence, Span, write_examples
 from models.settings import PredictSettings
 from train.dataset import read_labelled, split_by_article, to_rows, trusted, written
+from train.evaluate import score
 
 SCHEMA = Schema()
 READING = PredictSettings(window=16, overlap=4)
@@ -50,6 +51,18 @@ def test_written_sentences_are_trained_on_and_none_is_held_out(tmp_path):
     labelled = read_labelled(run)
     assert {e.article for e in labelled.held_out} == {"e"}
     assert [(e.id, e.weight) for e in labelled.training if e.text == "پنج نفر"] == [(f"w{i}-1", 3.0) for i in range(10)]
+
+
+def test_a_type_that_training_lacks_counts_as_missed_where_it_is_measured(tmp_path):
+    paths = [tmp_path / name for name in ("train.txt", "dev.txt", "test.txt")]
+    for path, label in zip(paths, ("PER", "LOC", "ORG"), strict=True):
+        path.write_text(f"علی|B_PER\nتهران|B_{label}\n", encoding="utf-8")
+    overrides = [f"data.{name}=[{path}]" for name, path in zip(("train", "held_out", "test"), paths, strict=True)]
+    labelled = read_labelled(settings.load("configs/peyma.yaml", overrides))
+    assert labelled.schema.span_types == ("LOC", "ORG", "PER")
+    (gold,) = labelled.gold.values()
+    nothing = [PredictedSentence(0, len(e.text), e.text, None, ()) for e in gold]
+    assert score(gold, nothing, labelled.schema.span_types)["spans"]["micro"]["gold"] == 2
 
 
 @pytest.mark.parametrize("weak", [{"claim": None}, {"spans": None}, {"claim_scores": {"POLICY": 0.9}}])
