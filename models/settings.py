@@ -201,8 +201,11 @@ class PredictSettings:
 
 def _within(record: object, low: float, high: float, *names: str) -> None:
     for name in names:
-        if not low <= getattr(record, name) <= high:
-            raise ValueError(f"'{name}' is {getattr(record, name)}, not within {low} and {high}")
+        value = getattr(record, name)
+        if not low <= value <= high:
+            raise ValueError(f"'{name}' is {value}, not within {low} and {high}")
+        if value == math.inf:
+            raise ValueError(f"'{name}' is {value}; give a finite number")
 
 
 @dataclass(frozen=True)

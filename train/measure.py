@@ -49,8 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--gold", required=True, nargs="+", metavar="FILE", help="labelled sentences, JSONL")
     parser.add_argument("--to", type=Path, metavar="FOLDER", help="write measures.json and plots there")
     options = parser.parse_args(argv)
-    if options.to and options.to.exists() and not options.to.is_dir():
-        raise UserError(f"--to: {options.to} is a file; name a folder")  # before all the work
+    if options.to:
+        there = next(path for path in (options.to, *options.to.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise UserError(f"--to: {there} is a file; name a folder")  # before all the work
     gold = {path: read_examples(path) for path in options.gold}
     predictor = load(options.model)
     reports = {path: by_spelling(predictor, examples) for path, examples in gold.items()}

@@ -60,6 +60,8 @@ def _reviewed_again(run: Settings, encoder: Encoder, data: Labelled, folder: Pat
     if not any(example.claim_by_hand for example in data.training):
         raise UserError("review.network: no claim of the training sentences was read; name files under annotate.reviews or train.written")
     published = load_network(check_folder(Path(run.review.network)))
+    if published.schema != data.schema:
+        raise UserError(f"review.network: {run.review.network} reads other labels than the run's; name a network of the same labels")
     encoder = dataclasses.replace(encoder, tokenizer=load_tokenizer(Path(run.review.network)))
     first = Fit(published, encoder.tokenizer, [], 0, 1.0)
     read, others = review_set(data.training, run.seed)

@@ -35,7 +35,7 @@ def claim_doubts(examples: Sequence[Example], read: Sequence[PredictedSentence],
     asked = [
         (i, e.claim, p.claim.scores) for i, (e, p) in enumerate(zip(examples, read, strict=True)) if e.claim in schema.claims and p.claim
     ]
-    if not asked:
+    if len({claim for _, claim, _ in asked}) < 2:  # where there is one class, none is likelier
         return {}
     labels = np.array([schema.claims.index(claim) for _, claim, _ in asked])
     scores = np.array([[of[claim] for claim in schema.claims] for _, _, of in asked])

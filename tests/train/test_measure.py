@@ -32,9 +32,10 @@ def test_the_command_writes_figures_and_plots(tiny_folder, tmp_path, capsys):
     assert "calibration error" in capsys.readouterr().out
 
 
-def test_a_file_in_the_folders_place_is_told_before_anything_is_read(tmp_path, capsys):
+@pytest.mark.parametrize("folder", ["notes.txt", "notes.txt/sub/plots"])
+def test_a_file_in_the_folders_place_is_told_before_anything_is_read(tmp_path, capsys, folder):
     (tmp_path / "notes.txt").write_text("mine")
-    assert main(["nowhere", "--gold", "seeds/gold.jsonl", "--to", str(tmp_path / "notes.txt")]) == 2
+    assert main(["nowhere", "--gold", "seeds/gold.jsonl", "--to", str(tmp_path / folder)]) == 2
     assert capsys.readouterr().err == f"error: --to: {tmp_path / 'notes.txt'} is a file; name a folder\n"
 
 

@@ -135,6 +135,15 @@ def test_runs_are_averaged(reviewing):
     assert any((one[name] - other[name]).abs().max() > 2e-3 for name in both)
 
 
+def test_a_network_of_other_labels_is_one_clear_line(reviewing, workplace, network, tiny_tokenizer, tiny_report, capsys):
+    other = joint_model(network.bert, Schema(("PERSON",)))
+    other.config.gozareh = network.config.gozareh
+    publish(other, tiny_tokenizer, workplace / "other", report=tiny_report)
+    assert main([*reviewing(read=True), "review.network=other"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error == "error: review.network: other reads other labels than the run's; name a network of the same labels"
+
+
 def test_nothing_read_is_one_clear_line(reviewing, capsys):
     assert main(reviewing(read=False)) == 2
     assert "name files under annotate.reviews" in capsys.readouterr().err

@@ -52,6 +52,14 @@ def test_sentences_without_a_claim_are_not_asked_of():
     assert not claim_doubts(left, READ[:2], SCHEMA)
 
 
+def test_claims_all_of_one_class_are_not_asked_of():
+    assert not claim_doubts([replace(example, claim="POLICY") for example in WEAK], READ, SCHEMA)
+
+
+def test_nor_are_words_all_of_one_tag():
+    assert not span_doubts([replace(example, spans=()) for example in WEAK], [tags("O", "O", "O", "O", "O")] * 30, SCHEMA)
+
+
 def test_the_one_wrong_span_is_found_but_not_in_an_unsure_stretch():
     assert not span_doubts(WEAK, [RIGHT] * 30, SCHEMA)
     short = replace(WEAK[7], spans=(replace(SPANS[0], end=3, text="علی"), SPANS[1]))
