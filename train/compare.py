@@ -138,7 +138,7 @@ def compare(
 ) -> list[Comparison]:
     """A comparison for each file of gold. The first is that of the articles that students are trained on, an article left out in turn.
 
-    Raises UserError for too few seeds or articles, and for readings or labels that are missing.
+    Raises UserError for too few seeds or articles, for readings or labels that are missing, and for a published name that a row has.
     """
     (own, seen), *further = gold.items()
     baseline = run.annotate.label_model
@@ -149,6 +149,8 @@ def compare(
     }
     unseen = [example for _, examples in further for example in examples]
     taught = lessons(read_examples(run.annotate.output), seen)
+    if taken := published.keys() & {*rules.systems, *taught}:
+        raise UserError(f"--model: '{min(taken)}' is a row of the table already; give the model another name")
     for name, lesson in taught.items():
         log.info("%s, %d sentences", name, len(lesson))
         rows[own][name] = left_out(run, lesson, seen, seeds, read)

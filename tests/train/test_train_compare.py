@@ -106,6 +106,12 @@ def test_several_folders_under_one_name_are_its_seeds(run, rules, tiny_folder):
     assert "ours, nothing left out" in own.gains
 
 
+@pytest.mark.parametrize("name", ["majority", KINDS[0]])
+def test_no_model_takes_the_place_of_another_row(run, rules, tiny_folder, name):
+    with pytest.raises(UserError, match=f"--model: '{name}' is a row of the table already"):
+        compare(run, rules, {"own": GOLD, "other": OTHER}, {name: [load(tiny_folder, device="cpu")]}, 1, lambda *_: pytest.fail("trained"))
+
+
 def test_the_two_commands_from_seeds_to_table_and_again(workplace, tiny_folder, capsys, monkeypatch):
     write_examples("other.jsonl", OTHER)
     assert annotate(["--config", "configs/tiny.yaml"]) == 0
