@@ -41,6 +41,17 @@ def _headline(report: Mapping[str, Any]) -> tuple[float, float]:
     return report["spans"][MICRO]["f1"], report["claims"]["macro_f1"]
 
 
+def _check_folder(folder: Path, gold: Sequence[str]) -> None:
+    """Raise UserError, before all the work, for a place where no folder can be, and for files whose plots would go to one folder in it."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UserError(f"--to: {there} is a file; name a folder")
+    stems: dict[str, str] = {}
+    for path in gold:
+        if (other := stems.setdefault(Path(path).stem, path)) != path:
+            raise UserError(f"--gold: the plots of {other} and {path} would go to one folder; measure them apart, or rename one")
+
+
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure a published model."""
@@ -50,9 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--to", type=Path, metavar="FOLDER", help="write measures.json and plots there")
     options = parser.parse_args(argv)
     if options.to:
-        there = next(path for path in (options.to, *options.to.absolute().parents) if path.exists())
-        if not there.is_dir():
-            raise UserError(f"--to: {there} is a file; name a folder")  # before all the work
+        _check_folder(options.to, options.gold)
     gold = {path: read_examples(path) for path in options.gold}
     predictor = load(options.model)
     reports = {path: by_spelling(predictor, examples) for path, examples in gold.items()}
