@@ -151,7 +151,7 @@ def training_arguments(settings: Settings, rows: int, folder: Path, metric: str 
     if absent := sorted(set(train.report_to) - {*get_available_reporting_integrations()}):
         raise UserError(f"train.report_to: {absent[0]} is not installed, or transformers has no such integration; pip install {absent[0]}")
     steps = train.max_steps or max(1, round(train.epochs * -(-rows // train.batch_size)))
-    every = max(1, steps // train.evaluations)
+    every = math.ceil(steps / train.evaluations)
     gpu = torch.cuda.is_available()
     return TrainingArguments(
         output_dir=str(folder),

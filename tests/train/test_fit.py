@@ -43,6 +43,13 @@ def test_what_is_chosen_is_what_was_measured(run, encoder, tmp_path):
     assert not fitted.model.training
 
 
+def test_the_held_out_articles_are_read_so_often_and_at_the_end(run, encoder, tmp_path):
+    training, held_out = split_by_article(EXAMPLES)
+    run = replace(run, train=replace(run.train, max_steps=5, evaluations=2))
+    history = fit(run, encoder, training, held_out, tmp_path / "c").history
+    assert [entry["step"] for entry in history if "eval_score" in entry] == [3, 5]
+
+
 def test_the_same_seed_gives_the_same_weights(run, encoder, tmp_path):
     training, held_out = split_by_article(EXAMPLES)
     one, two = (fit(run, encoder, training, held_out, tmp_path / name).model.state_dict() for name in "ab")
