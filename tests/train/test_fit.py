@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from transformers import TrainerCallback
 
 import annotate.functions.base
@@ -18,7 +19,7 @@ from models.records import read_examples, write_examples
 from train.compare import on_unseen
 from train.cross_validate import leave_one_out
 from train.dataset import split_by_article
-from train.fit import fingerprint, fit
+from train.fit import as_stored, fingerprint, fit
 
 EXAMPLES = [e for e in read_examples("seeds/gold.jsonl") if e.claim != "NONE"]  # here only as something labelled to fit
 
@@ -54,6 +55,15 @@ def test_the_same_seed_gives_the_same_weights(run, encoder, tmp_path):
     training, held_out = split_by_article(EXAMPLES)
     one, two = (fit(run, encoder, training, held_out, tmp_path / name).model.state_dict() for name in "ab")
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_what_is_stored_is_on_the_cpu_with_its_buffers(tiny_model):
+    model = copy.deepcopy(tiny_model)
+    buffers = [(module, name, value) for module in model.modules() for name, value in module._buffers.items() if value is not None]
+    for module, name, value in buffers:  # tensors without numbers, which claim to be where there may be no device
+        module._buffers[name] = FakeTensor(FakeTensorMode(), value.to("meta"), torch.device("cuda:0"))
+    assert {buffer.device.type for buffer in model.buffers()} == {"cuda"}
+    assert {buffer.device.type for buffer in as_stored(model).buffers()} == {"cpu"}
 
 
 class Stop(TrainerCallback):
