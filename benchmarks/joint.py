@@ -24,7 +24,6 @@ import torch
 import transformers
 
 from models import settings
-from models.encoders import load_encoder
 from models.errors import ArgumentParser, UserError, command
 from models.predictor import Predictor
 from models.records import Example
@@ -32,7 +31,7 @@ from models.scoring import claim_scores
 from models.settings import Settings
 from train.dataset import Labelled, read_labelled
 from train.evaluate import score
-from train.fit import fit
+from train.fit import encoder_of, fit
 
 TASKS = ("joint", "spans", "claims")
 FIGURES = {"span_f1": "spans", "claim_macro_f1": "claims", "best_claim_macro_f1": "claims"}  # and the run that measures each alone
@@ -47,7 +46,7 @@ def of_task(examples: Sequence[Example], task: str) -> list[Example]:
 
 def measure(run: Settings, data: Labelled, task: str) -> dict[str, float]:
     """Processor seconds of one fit, and its figures on the first gold."""
-    encoder = load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in data.training))
+    encoder = encoder_of(run, data.training)
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         fitted = fit(run, encoder, of_task(data.training, task), of_task(data.held_out, task), Path(folder), data.schema)

@@ -23,7 +23,7 @@ import torch
 from transformers.utils.logging import disable_progress_bar
 
 from models import files, settings
-from models.encoders import Encoder, load_encoder
+from models.encoders import Encoder
 from models.errors import ArgumentParser, command
 from models.predictor import Predictor
 from models.records import Example, Prediction
@@ -34,7 +34,7 @@ from .bootstrap import claim_counts, interval, span_counts
 from .dataset import Labelled, read_labelled
 from .distil import distil
 from .evaluate import evaluate, score, table
-from .fit import Fit
+from .fit import Fit, encoder_of
 from .plots import plot
 from .processes import processes
 from .publish import publish
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def carry_out(run: Settings, data: Labelled) -> tuple[Predictor, dict[str, Any]]:
     """Train and measure, and write the run's folder; gives the model and its reports, ``evaluate.score``'s, by what was measured."""
-    encoder = load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in data.training))
+    encoder = encoder_of(run, data.training)
     count, choosing = len(data.training), len(data.held_out)
     log.info("%s: %d sentences to train on, %d to choose the checkpoint; %s", run.name, count, choosing, encoder.source)
 

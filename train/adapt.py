@@ -20,14 +20,14 @@ from transformers import BertConfig, BertForMaskedLM, DataCollatorForLanguageMod
 from transformers.modeling_outputs import MaskedLMOutput
 
 from models import settings
-from models.encoders import Encoder, load_encoder
+from models.encoders import Encoder
 from models.errors import ArgumentParser, UserError, command
 from models.labels import IGNORED
 from models.records import Example
 from models.settings import Settings
 
 from .dataset import read_labelled
-from .fit import fingerprint, resumable, training_arguments
+from .fit import encoder_of, fingerprint, resumable, training_arguments
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     run = settings.load(options.config, options.overrides)
     data = read_labelled(run)
-    encoder = load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in data.training))
+    encoder = encoder_of(run, data.training)
     before, after = adapt(run, encoder, data.training, data.held_out, run.folder / "checkpoints")
     target = run.folder / "encoder"
     save(encoder, target)

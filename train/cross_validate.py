@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from models import files, settings
-from models.encoders import load_encoder
 from models.errors import ArgumentParser, UserError, command
 from models.labels import Schema
 from models.predictor import Predictor
@@ -22,6 +21,7 @@ from models.settings import Settings
 
 from .dataset import Labelled, written
 from .evaluate import score
+from .fit import encoder_of
 from .stages import fit_stages
 
 SEEDS = 3
@@ -107,7 +107,7 @@ def train_and_read(
     run: Settings, training: Sequence[Example], held_out: Sequence[Example], unseen: Sequence[Example]
 ) -> list[PredictedSentence]:
     """Fit on ``training``, choose the checkpoint on ``held_out``, read the sentences of ``unseen``."""
-    encoder = load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in training))
+    encoder = encoder_of(run, training)
     with tempfile.TemporaryDirectory() as folder:
         fitted = fit_stages(run, encoder, Labelled(Schema(), training, held_out, gold={}), Path(folder))
     return Predictor.of(fitted.model, fitted.tokenizer, run.predict).read([example.text for example in unseen])

@@ -30,7 +30,7 @@ from transformers.integrations.integration_utils import get_available_reporting_
 import models
 from annotate.functions import base
 from models.config_spec import FORMAT
-from models.encoders import Encoder
+from models.encoders import Encoder, load_encoder
 from models.errors import UserError
 from models.labels import Schema
 from models.modeling import GozarehModel, joint_model
@@ -59,6 +59,12 @@ class Fit:
     history: list[dict[str, Any]]
     best_step: int
     temperature: float
+
+
+def encoder_of(run: Settings, training: Sequence[Example]) -> Encoder:
+    """The run's encoder for ``training``. A pooler that its source lacks is drawn by the run's seed, the same each time."""
+    set_seed(run.seed)
+    return load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in training))
 
 
 def fit(

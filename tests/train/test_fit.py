@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-from transformers import TrainerCallback
+from transformers import BertModel, TrainerCallback
 
 import annotate.functions.base
 import train.fit
@@ -16,10 +16,11 @@ from models.encoders import Encoder
 from models.errors import UserError
 from models.predictor import Predictor
 from models.records import read_examples, write_examples
+from models.settings import EncoderSettings
 from train.compare import on_unseen
 from train.cross_validate import leave_one_out
 from train.dataset import split_by_article
-from train.fit import as_stored, fingerprint, fit
+from train.fit import as_stored, encoder_of, fingerprint, fit
 
 EXAMPLES = [e for e in read_examples("seeds/gold.jsonl") if e.claim != "NONE"]  # here only as something labelled to fit
 
@@ -55,6 +56,15 @@ def test_the_same_seed_gives_the_same_weights(run, encoder, tmp_path):
     training, held_out = split_by_article(EXAMPLES)
     one, two = (fit(run, encoder, training, held_out, tmp_path / name).model.state_dict() for name in "ab")
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_pooler_that_is_made_up_is_made_by_the_seed(run, tiny_encoder, tiny_tokenizer, tmp_path):
+    BertModel(tiny_encoder.config, add_pooling_layer=False).save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    run = replace(run, encoder=EncoderSettings(str(tmp_path)))
+    one, two, other = (encoder_of(of, []).model.pooler.dense.weight for of in (run, run, run.reseeded(1)))
+    assert torch.equal(one, two)
+    assert not torch.equal(one, other)
 
 
 def test_what_is_stored_is_on_the_cpu_with_its_buffers(tiny_model):
