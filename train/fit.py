@@ -101,7 +101,7 @@ def fit(
     )
     if checkpoint:
         log.info("going on from %s", checkpoint)
-    set_seed(settings.seed + trainer.args.process_index)  # each process drops out other units
+    set_seed(settings.reseeded(trainer.args.process_index).seed)  # each process drops out other units
     with reading_packed(model):
         trainer.train(resume_from_checkpoint=checkpoint)
     trainer.check_finite()

@@ -3,11 +3,12 @@ from __future__ import annotations
 import copy
 import shutil
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-from transformers import BertModel, TrainerCallback
+from transformers import BertModel, TrainerCallback, TrainingArguments
 
 import annotate.functions.base
 import train.fit
@@ -16,7 +17,7 @@ from models.encoders import Encoder
 from models.errors import UserError
 from models.predictor import Predictor
 from models.records import read_examples, write_examples
-from models.settings import EncoderSettings
+from models.settings import SEEDS, EncoderSettings
 from train.compare import on_unseen
 from train.cross_validate import leave_one_out
 from train.dataset import split_by_article
@@ -65,6 +66,14 @@ def test_a_pooler_that_is_made_up_is_made_by_the_seed(run, tiny_encoder, tiny_to
     one, two, other = (encoder_of(of, []).model.pooler.dense.weight for of in (run, run, run.reseeded(1)))
     assert torch.equal(one, two)
     assert not torch.equal(one, other)
+
+
+def test_the_highest_seed_has_one_for_the_second_process_too(run, encoder, tmp_path, monkeypatch):
+    training, held_out = split_by_article(EXAMPLES)
+    monkeypatch.setattr(TrainingArguments, "process_index", 1)
+    monkeypatch.setattr(train.fit.JointTrainer, "train", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        fit(replace(run, seed=SEEDS - 1), encoder, training, held_out, tmp_path / "c")
 
 
 def test_what_is_stored_is_on_the_cpu_with_its_buffers(tiny_model):
@@ -197,7 +206,7 @@ def test_leaving_one_out_needs_articles(run):
     ("changes", "field"),
     [
         (["review.epochs=1", "review.network=published"], "review.network: published has seen"),
-        (["distil.layers=1"], "distil.layers: the teacher has seen"),
+        (["distil.layers=1", "encoder.trim=false"], "distil.layers: the teacher has seen"),
     ],
 )
 def test_no_article_is_left_out_of_a_network_that_was_trained_before(changes, field):
