@@ -239,6 +239,8 @@ class Settings:
             raise ValueError("'self_training.rounds' goes with articles; the spans under 'data.train' are a hand's and stay")
         if self.review.network and self.self_training.rounds:
             raise ValueError("'review.network' goes on once with one network; leave out 'self_training.rounds'")
+        if self.distil.layers and self.encoder.trim:
+            raise ValueError("'distil.layers' keeps the teacher's vocabulary; leave out 'encoder.trim'")
 
     @property
     def folder(self) -> Path:

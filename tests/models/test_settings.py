@@ -112,3 +112,8 @@ def test_a_missing_file(tmp_path):
 def test_after_the_highest_seed_comes_the_lowest(config):
     run = settings.load(config(VALID), [f"seed={2**32 - 1}"])
     assert [run.reseeded(number).seed for number in range(3)] == [2**32 - 1, 0, 1]
+
+
+def test_a_students_vocabulary_is_not_trimmed(config):
+    with pytest.raises(UserError, match=r"'distil\.layers' keeps the teacher's vocabulary; leave out 'encoder\.trim'"):
+        settings.load(config(VALID), ["distil.layers=1", "encoder.trim=true"])
