@@ -241,6 +241,8 @@ class Settings:
             raise ValueError("'review.network' goes on once with one network; leave out 'self_training.rounds'")
         if self.distil.layers and self.encoder.trim:
             raise ValueError("'distil.layers' keeps the teacher's vocabulary; leave out 'encoder.trim'")
+        if self.distil.layers and (self.review.epochs or self.self_training.rounds):
+            raise ValueError("'distil.layers' is a run by itself; leave out 'review.epochs' and 'self_training.rounds'")
 
     @property
     def folder(self) -> Path:

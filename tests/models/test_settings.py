@@ -117,3 +117,9 @@ def test_after_the_highest_seed_comes_the_lowest(config):
 def test_a_students_vocabulary_is_not_trimmed(config):
     with pytest.raises(UserError, match=r"'distil\.layers' keeps the teacher's vocabulary; leave out 'encoder\.trim'"):
         settings.load(config(VALID), ["distil.layers=1", "encoder.trim=true"])
+
+
+@pytest.mark.parametrize("stage", ["review.epochs=1", "self_training.rounds=1"])
+def test_a_student_goes_through_no_other_stage(config, stage):
+    with pytest.raises(UserError, match=r"'distil\.layers' is a run by itself; leave out 'review\.epochs' and 'self_training\.rounds'"):
+        settings.load(config(VALID), ["distil.layers=1", "encoder.trim=false", stage])
