@@ -102,6 +102,13 @@ class Distiller(Trainer):
         super().__init__(**kwargs)
         self.teacher = teacher.to(self.args.device).eval()  # type: ignore[arg-type] # its stubs forget what they take
 
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Forward and backward over a step's rows; gives its loss. Raises UserError if it is no number."""
+        loss = super().training_step(*args, **kwargs)
+        if not loss.isfinite():
+            raise UserError(f"step {self.state.global_step + 1}: the student's loss is {loss.item()}; lower train.learning_rate")
+        return loss
+
     def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], *_: Any, **__: Any) -> Tensor:
         """A scalar; ``inputs``: input_ids and attention_mask, (rows, tokens)."""
         with torch.no_grad(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):

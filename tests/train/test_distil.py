@@ -103,6 +103,14 @@ def test_a_students_checkpoints_are_saved_as_asked(teach, teacher, tiny_tokenize
     assert saved == [2, 4]
 
 
+def test_a_student_that_is_lost_is_told_of_at_its_step(teach, teacher, tiny_tokenizer, tiny_report, monkeypatch, capsys):
+    publish(teacher, tiny_tokenizer, Path("teacher"), report=tiny_report)
+    losses = iter([0.0, float("nan")])
+    monkeypatch.setattr("train.distil.distance", lambda student, *_: student.logits.sum() * next(losses))
+    assert teach(steps=4) == 2
+    assert "step 2: the student's loss is nan; lower train.learning_rate" in capsys.readouterr().err
+
+
 def test_more_than_one_process_is_refused(tiny_encoder, tiny_tokenizer, tmp_path, monkeypatch):
     monkeypatch.setattr("train.distil.processes", lambda: SimpleNamespace(num_processes=2))
     run, data = load_settings("configs/compact-half.yaml"), Labelled(Schema(), [], [], {})
