@@ -34,6 +34,11 @@ class Row:
         return len(self.input_ids)
 
 
+def generator(seed: int, number: int) -> torch.Generator:
+    """The random numbers of a seed's so-manieth epoch or step: they depend on nothing that was drawn before."""
+    return torch.Generator().manual_seed(int(np.random.default_rng((seed, number)).integers(2**32)))
+
+
 class Steps(Sampler[list[int]]):
     """The rows of each step of an epoch: all rows in a new random order, in parts of ``size`` or nearly."""
 

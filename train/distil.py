@@ -7,7 +7,7 @@ The student starts with every so-manieth layer of its teacher and learns what th
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from datasets import Dataset  # type: ignore[attr-defined]
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase, Trainer, set_seed
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from models.architectures import architecture
 from models.encoders import Encoder
@@ -27,6 +28,7 @@ from models.predictor import Predictor
 from models.settings import Settings
 from models.torch_engine import load_network
 
+from .batches import generator
 from .calibrate import calibrate
 from .dataset import Labelled
 from .fit import Fit, as_stored, augmented, fingerprint, resumable, training_arguments
@@ -55,7 +57,6 @@ def distil(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit
     checkpoint = resumable(folder, fingerprint(run, teacher, data.training, data.held_out))
     args = training_arguments(run, len(rows), folder)
     args.eval_strategy, args.load_best_model_at_end, args.metric_for_best_model = "no", False, None
-    args.train_sampling_strategy = "group_by_length"
     collator = Pad(encoder.tokenizer.pad_token_id)
     trainer = Distiller(teacher, model=student, args=args, train_dataset=rows, data_collator=collator, callbacks=saving(run.train))
     log.info("%d of %d layers learn from all of them", run.distil.layers, teacher.config.num_hidden_layers)
@@ -95,12 +96,31 @@ def standing_in(layers: int, deep: int) -> list[int]:
     return [round((i + 1) * deep / layers) - 1 for i in range(layers)]
 
 
+class LikeLengths(LengthGroupedSampler):
+    """Rows of like length one after another, in an order that depends on the seed and the epoch alone: a resumed run goes on in it.
+
+    ``step`` tells how many steps are done, and so the epoch: the Trainer's ``set_epoch`` does not reach a resumed one in each release.
+    """
+
+    def __init__(self, size: int, lengths: list[int], seed: int, step: Callable[[], int]) -> None:
+        super().__init__(size, lengths=lengths)
+        self.seed, self.step = seed, step
+
+    def __iter__(self) -> Iterator[int]:
+        self.generator = generator(self.seed, self.step() // -(-len(self) // self.batch_size))
+        return super().__iter__()
+
+
 class Distiller(Trainer):
     """A Trainer whose loss is the distance to a teacher."""
 
     def __init__(self, teacher: GozarehModel, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.teacher = teacher.to(self.args.device).eval()  # type: ignore[arg-type] # its stubs forget what they take
+
+    def _get_train_sampler(self, *_: Any) -> LikeLengths:
+        lengths = [len(ids) for ids in self.train_dataset["input_ids"]]
+        return LikeLengths(self.args.train_batch_size, lengths, self.args.seed, lambda: self.state.global_step)
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """Forward and backward over a step's rows; gives its loss. Raises UserError if it is no number."""

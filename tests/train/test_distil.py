@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +22,7 @@ from models.predictor import load
 from models.settings import load as load_settings
 from train.__main__ import main
 from train.dataset import Labelled
-from train.distil import Pad, distance, distil, divergence, shallow, standing_in
+from train.distil import Distiller, Pad, distance, distil, divergence, shallow, standing_in
 from train.publish import publish
 
 
@@ -80,7 +81,7 @@ def test_divergence_is_nought_from_itself_and_from_nothing_less(logits, softness
 @pytest.fixture
 def teach(workplace):
     """The command, with two layers of the folder "teacher", for so many steps."""
-    weak = [{"id": f"a{i}-0", "text": "خبر امروز گفت", "spans": [], "claim": "POLICY"} for i in range(12)]
+    weak = [{"id": f"a{i}-0", "text": "خبر امروز گفت" + " گفت" * i, "spans": [], "claim": "POLICY"} for i in range(12)]
     Path("weak.jsonl").write_text("".join(json.dumps(record) + "\n" for record in weak), encoding="utf-8")
     overrides = ["encoder.source=teacher", "annotate.output=weak.jsonl", "distil.layers=2", "train.written=[]", "gold=[]"]
     overrides += ["predict.overlap=12", "predict.window=48"]
@@ -101,6 +102,26 @@ def test_a_students_checkpoints_are_saved_as_asked(teach, teacher, tiny_tokenize
     monkeypatch.setattr("train.distil.Distiller._save_checkpoint", lambda trainer, *_, **__: saved.append(trainer.state.global_step))
     assert teach(4, "train.evaluations=1", "train.save_steps=2") == 0
     assert saved == [2, 4]
+
+
+def test_a_student_that_is_resumed_in_its_second_epoch_is_the_same(teach, teacher, tiny_tokenizer, tiny_report, monkeypatch):
+    publish(teacher, tiny_tokenizer, Path("teacher"), report=tiny_report)
+    run, save = [10, "train.batch_size=4", "train.save_steps=7", "train.evaluations=1"], Distiller._save_checkpoint
+    last = Path("runs/compact-half/checkpoints/checkpoint-10/model.safetensors")
+    assert teach(*run) == 0
+    whole = last.read_bytes()
+    shutil.rmtree("runs/compact-half")
+
+    def save_and_stop(trainer, *args, **kwargs):
+        save(trainer, *args, **kwargs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Distiller, "_save_checkpoint", save_and_stop)
+        assert teach(*run) == 130
+    assert not last.exists()
+    assert teach(*run) == 0
+    assert last.read_bytes() == whole
 
 
 def test_a_student_that_is_lost_is_told_of_at_its_step(teach, teacher, tiny_tokenizer, tiny_report, monkeypatch, capsys):
