@@ -44,7 +44,10 @@ class MaskedModel(BertForMaskedLM):
 
 
 def adapt(run: Settings, encoder: Encoder, training: Sequence[Example], held_out: Sequence[Example], folder: Path) -> tuple[float, float]:
-    """Train the encoder on, in place; gives held-out perplexity before and after. Checkpoints go to ``folder``, resumed as in ``fit``."""
+    """Train the encoder on, in place; gives held-out perplexity before and after. Checkpoints go to ``folder``, resumed as in ``fit``.
+
+    Raises UserError for an encoder that has no mask or is not of BERT's kind, and for a network that is lost.
+    """
     set_seed(run.seed)
     tokenizer = encoder.tokenizer
     if tokenizer.mask_token is None:
@@ -67,6 +70,8 @@ def adapt(run: Settings, encoder: Encoder, training: Sequence[Example], held_out
     before = trainer.evaluate()["eval_loss"]
     trainer.train(resume_from_checkpoint=checkpoint)
     after = trainer.evaluate()["eval_loss"]
+    if not math.isfinite(after):
+        raise UserError(f"adapt: the loss of the held-out sentences is {after} after training; lower train.learning_rate")
     encoder.model.load_state_dict(model.bert.state_dict(), strict=False)
     return math.exp(before), math.exp(after)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -66,6 +67,14 @@ def test_an_encoder_without_a_mask_is_refused(tiny_encoder, tiny_tokenizer, tmp_
     tokenizer.mask_token = None
     with pytest.raises(UserError, match="tiny has no mask token"):
         adapt(run(), Encoder(tiny_encoder, tokenizer, "tiny", "MIT"), SENTENCES, SENTENCES, tmp_path / "checkpoints")
+
+
+def test_a_lost_network_is_no_encoder(tiny_encoder, tiny_tokenizer, tmp_path):
+    encoder = Encoder(copy.deepcopy(tiny_encoder), tiny_tokenizer, "tiny", "MIT")
+    lost = replace(run(max_steps=3), train=replace(run(max_steps=3).train, learning_rate=1e30))
+    with pytest.raises(UserError, match=r"the loss of the held-out sentences is nan after training; lower train\.learning_rate"):
+        adapt(lost, encoder, SENTENCES[:50], SENTENCES[50:], tmp_path / "checkpoints")
+    assert all(torch.equal(a, b) for a, b in zip(encoder.model.parameters(), tiny_encoder.parameters(), strict=True))
 
 
 def test_the_command_writes_an_encoder_that_loads(tiny_encoder, tiny_tokenizer, tmp_path, monkeypatch, capsys):
