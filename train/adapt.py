@@ -14,8 +14,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset  # type: ignore[attr-defined]
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from transformers import BertConfig, BertForMaskedLM, DataCollatorForLanguageModeling, PreTrainedTokenizerFast, Trainer, set_seed
 from transformers.modeling_outputs import MaskedLMOutput
 
@@ -26,6 +27,7 @@ from models.labels import IGNORED
 from models.records import Example
 from models.settings import Settings
 
+from .batches import generator
 from .dataset import read_labelled
 from .fit import encoder_of, fingerprint, resumable, training_arguments
 
@@ -41,6 +43,27 @@ class MaskedModel(BertForMaskedLM):
         masked = labels != IGNORED
         logits = self.cls(hidden[masked])
         return MaskedLMOutput(loss=nn.functional.cross_entropy(logits.float(), labels[masked]))
+
+
+class Adapter(Trainer):
+    """Masks a step's rows by the seed and the step's number alone: a resumed run masks what it would have."""
+
+    def __init__(self, reader: PreTrainedTokenizerFast, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.reader = reader
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Tensor], *args: Any) -> Tensor:
+        """Forward and backward over a step's rows; gives its loss."""
+        random = generator(self.args.seed, self.state.global_step + 1)
+        return super().training_step(model, {**inputs, **masked(inputs["input_ids"].cpu(), self.reader, random)}, *args)
+
+
+def masked(ids: Tensor, tokenizer: PreTrainedTokenizerFast, random: Generator) -> dict[str, Tensor]:
+    """(rows, tokens) ids, a seventh of them masked, as BERT's ``input_ids`` and ``labels``, -100 where nothing was masked."""
+    collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
+    collator.generator = random
+    input_ids, labels = collator.torch_mask_tokens(ids.clone())
+    return {"input_ids": input_ids, "labels": labels}
 
 
 def adapt(run: Settings, encoder: Encoder, training: Sequence[Example], held_out: Sequence[Example], folder: Path) -> tuple[float, float]:
@@ -60,12 +83,13 @@ def adapt(run: Settings, encoder: Encoder, training: Sequence[Example], held_out
     model.cls.predictions.bias.data.zero_()
     rows, unseen = (blocks(examples, tokenizer, run.predict.window) for examples in (training, held_out))
     checkpoint = resumable(folder, fingerprint(run, model, training, held_out))
-    trainer = Trainer(
+    once = masked(torch.tensor(unseen["input_ids"]), tokenizer, generator(run.seed, 0))  # the same masks before and after
+    trainer = Adapter(
+        tokenizer,
         model=model,
         args=training_arguments(run, len(rows), folder, metric="loss"),
-        data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15, seed=run.seed),
         train_dataset=rows,
-        eval_dataset=unseen,
+        eval_dataset=Dataset.from_dict({"attention_mask": unseen["attention_mask"], **{name: of.tolist() for name, of in once.items()}}),
     )
     before = trainer.evaluate()["eval_loss"]
     trainer.train(resume_from_checkpoint=checkpoint)

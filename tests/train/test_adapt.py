@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 import torch
+from transformers import Trainer
 
 from models.encoders import Encoder, load_encoder
 from models.errors import UserError
@@ -75,6 +78,28 @@ def test_a_lost_network_is_no_encoder(tiny_encoder, tiny_tokenizer, tmp_path):
     with pytest.raises(UserError, match=r"the loss of the held-out sentences is nan after training; lower train\.learning_rate"):
         adapt(lost, encoder, SENTENCES[:50], SENTENCES[50:], tmp_path / "checkpoints")
     assert all(torch.equal(a, b) for a, b in zip(encoder.model.parameters(), tiny_encoder.parameters(), strict=True))
+
+
+def test_nothing_learnt_is_nothing_changed_and_a_resumed_run_is_the_same(tiny_encoder, tiny_tokenizer, tmp_path, monkeypatch):
+    def adapted(settings):
+        encoder = Encoder(copy.deepcopy(tiny_encoder), tiny_tokenizer, "tiny", "MIT")
+        return adapt(settings, encoder, SENTENCES[:50], SENTENCES[50:], tmp_path / "checkpoints"), encoder.model.state_dict()
+
+    still = run(max_steps=2)
+    before, after = adapted(replace(still, train=replace(still.train, learning_rate=0.0)))[0]
+    assert before == after
+    longer = run(max_steps=6, keep="last")
+    longer = replace(longer, train=replace(longer.train, evaluations=2))
+    whole = adapted(longer)
+    shutil.rmtree(tmp_path / "checkpoints")
+    save = Trainer._save_checkpoint
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_save_checkpoint", lambda *args, **_: save(*args) or Mock(side_effect=KeyboardInterrupt)())
+        with pytest.raises(KeyboardInterrupt):
+            adapted(longer)
+    resumed = adapted(longer)
+    assert resumed[0] == whole[0]
+    assert all(torch.equal(resumed[1][name], value) for name, value in whole[1].items())
 
 
 def test_the_command_writes_an_encoder_that_loads(tiny_encoder, tiny_tokenizer, tmp_path, monkeypatch, capsys):
