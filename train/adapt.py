@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from torch import Generator, Tensor, nn
 from transformers import BertConfig, BertForMaskedLM, DataCollatorForLanguageModeling, PreTrainedTokenizerFast, Trainer, set_seed
 from transformers.modeling_outputs import MaskedLMOutput
 
-from models import settings
+from models import files, settings
 from models.encoders import Encoder
 from models.errors import ArgumentParser, UserError, command
 from models.labels import IGNORED
@@ -30,6 +29,9 @@ from models.settings import Settings
 from .batches import generator
 from .dataset import read_labelled
 from .fit import encoder_of, fingerprint, resumable, training_arguments
+from .processes import processes
+from .room import check_room
+from .trainer import saving
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +71,11 @@ def masked(ids: Tensor, tokenizer: PreTrainedTokenizerFast, random: Generator) -
 def adapt(run: Settings, encoder: Encoder, training: Sequence[Example], held_out: Sequence[Example], folder: Path) -> tuple[float, float]:
     """Train the encoder on, in place; gives held-out perplexity before and after. Checkpoints go to ``folder``, resumed as in ``fit``.
 
-    Raises UserError for an encoder that has no mask or is not of BERT's kind, and for a network that is lost.
+    Raises UserError for an encoder that has no mask or is not of BERT's kind, for a network that is lost, and in one of several processes.
     """
+    several: int = processes().num_processes  # type: ignore[has-type] # set where mypy does not look
+    if several > 1:
+        raise UserError(f"adapt: an encoder is adapted in one process, and there are {several}; run `python -m train.adapt` by itself")
     set_seed(run.seed)
     tokenizer = encoder.tokenizer
     if tokenizer.mask_token is None:
@@ -89,6 +94,7 @@ def adapt(run: Settings, encoder: Encoder, training: Sequence[Example], held_out
         model=model,
         args=training_arguments(run, len(rows), folder, metric="loss"),
         train_dataset=rows,
+        callbacks=saving(run.train),
         eval_dataset=Dataset.from_dict({"attention_mask": unseen["attention_mask"], **{name: of.tolist() for name, of in once.items()}}),
     )
     before = trainer.evaluate()["eval_loss"]
@@ -122,6 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = settings.load(options.config, options.overrides)
     data = read_labelled(run)
     encoder = encoder_of(run, data.training)
+    check_room(run, encoder.model.num_parameters())
     before, after = adapt(run, encoder, data.training, data.held_out, run.folder / "checkpoints")
     target = run.folder / "encoder"
     save(encoder, target)
@@ -130,15 +137,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def save(encoder: Encoder, target: Path) -> None:
-    """Write the encoder as a plain folder with its licence, whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        new = Path(scratch) / "encoder"
+    """Write the encoder as a plain folder with its licence (see ``files.write_folder``)."""
+    card = f"---\nlicense: {encoder.licence}\n---\n\n{encoder.source}, adapted by `python -m train.adapt`\n"
+    with files.write_folder(target, check_place) as new:
         encoder.model.cpu().save_pretrained(new)
         encoder.tokenizer.save_pretrained(new)
-        (new / "README.md").write_text(f"---\nlicense: {encoder.licence}\n---\n\n{encoder.source}, adapted by `python -m train.adapt`\n")
-        if target.exists():
-            target.rename(Path(scratch) / "old")
-        new.rename(target)
+        (new / "README.md").write_text(card, encoding="utf-8")
+
+
+def check_place(folder: Path) -> None:
+    """Raises UserError for what is no encoder's folder."""
+    if folder.exists() and not (folder / "config.json").is_file():
+        raise UserError(f"{folder}: holds something other than an encoder; move it away")
 
 
 if __name__ == "__main__":

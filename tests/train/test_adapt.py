@@ -4,6 +4,7 @@ import copy
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
@@ -15,7 +16,7 @@ from models.errors import UserError
 from models.labels import IGNORED
 from models.records import Example
 from models.settings import AnnotateSettings, EncoderSettings, PredictSettings, Settings, TrainSettings
-from train.adapt import MaskedModel, adapt, blocks, main
+from train.adapt import MaskedModel, adapt, blocks, main, save
 
 SENTENCES = [Example(f"a-{i}", "سه نفر گفت می گفت است", None, None, article=f"a{i % 6}") for i in range(60)]
 
@@ -102,6 +103,28 @@ def test_nothing_learnt_is_nothing_changed_and_a_resumed_run_is_the_same(tiny_en
     assert all(torch.equal(resumed[1][name], value) for name, value in whole[1].items())
 
 
+def test_more_than_one_process_is_refused(tiny_encoder, tiny_tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setattr("train.adapt.processes", lambda: SimpleNamespace(num_processes=2))
+    with pytest.raises(UserError, match=r"adapt: an encoder is adapted in one process, and there are 2"):
+        adapt(run(), Encoder(tiny_encoder, tiny_tokenizer, "tiny", "MIT"), SENTENCES, SENTENCES, tmp_path / "checkpoints")
+
+
+def test_checkpoints_are_saved_as_asked(tiny_encoder, tiny_tokenizer, tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(Trainer, "_save_checkpoint", lambda trainer, *_, **__: saved.append(trainer.state.global_step))
+    encoder = Encoder(copy.deepcopy(tiny_encoder), tiny_tokenizer, "tiny", "MIT")
+    adapt(run(max_steps=4, keep="last", save_steps=2), encoder, SENTENCES[:50], SENTENCES[50:], tmp_path / "checkpoints")
+    assert saved == [2, 4]
+
+
+def test_what_is_no_encoder_is_not_replaced(tiny_encoder, tiny_tokenizer, tmp_path):
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder/notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="holds something other than an encoder"):
+        save(Encoder(tiny_encoder, tiny_tokenizer, "tiny", "MIT"), tmp_path / "encoder")
+    assert (tmp_path / "encoder/notes.txt").read_text() == "mine"
+
+
 def test_the_command_writes_an_encoder_that_loads(tiny_encoder, tiny_tokenizer, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     tiny_encoder.save_pretrained("tiny")
@@ -113,5 +136,8 @@ def test_the_command_writes_an_encoder_that_loads(tiny_encoder, tiny_tokenizer, 
     (tmp_path / "weak.jsonl").write_text("\n".join(json.dumps(e.to_dict()) for e in SENTENCES), encoding="utf-8")
     for _ in range(2):  # the second time over an encoder that is there
         assert main(["--config", "adapt.yaml"]) == 0
+    (tmp_path / "adapt.yaml").rename("other.yaml")
+    (tmp_path / "runs/other").write_text("a file")
+    assert main(["--config", "other.yaml"]) == 2
     assert "perplexity" in capsys.readouterr().out
     assert load_encoder("runs/adapt/encoder").model.config.hidden_size == 16
