@@ -25,7 +25,7 @@ def run(**train):
     return Settings(
         EncoderSettings("tiny"),
         AnnotateSettings(articles=("a",)),
-        train=TrainSettings(batch_size=4, learning_rate=1e-2, layer_decay=1.0, evaluations=1, **train),
+        train=TrainSettings(batch_size=4, learning_rate=1e-2, evaluations=1, **train),
         predict=PredictSettings(window=16, overlap=4),
         name="adapt",
     )
