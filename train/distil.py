@@ -108,7 +108,7 @@ class LikeLengths(LengthGroupedSampler):
 
     def __iter__(self) -> Iterator[int]:
         self.generator = generator(self.seed, self.step() // -(-len(self) // self.batch_size))
-        return super().__iter__()
+        return iter(list(super().__iter__()))  # type: ignore[no-untyped-call] # of transformers
 
 
 class Distiller(Trainer):
@@ -119,6 +119,7 @@ class Distiller(Trainer):
         self.teacher = teacher.to(self.args.device).eval()  # type: ignore[arg-type] # its stubs forget what they take
 
     def _get_train_sampler(self, *_: Any) -> LikeLengths:
+        assert isinstance(self.train_dataset, Dataset)
         lengths = [len(ids) for ids in self.train_dataset["input_ids"]]
         return LikeLengths(self.args.train_batch_size, lengths, self.args.seed, lambda: self.state.global_step)
 

@@ -190,6 +190,7 @@ def training_arguments(settings: Settings, rows: int, folder: Path, metric: str 
     )
 
 
+@functools.cache  # so that all stages of a run are computed alike
 def _bf16_is_fast() -> bool:
     """Whether the GPU multiplies bfloat16 matrices in hardware, or without one the processor does so in well under float32's time."""
     if torch.cuda.is_available():

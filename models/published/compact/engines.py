@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from .config_spec import AGAIN, FolderReading
 from .encoding import encode
 from .errors import UserError, first_line
-from .files import access
+from .files import access, shown
 from .folder import TOKENIZER, CheckedFolder, check_folder, is_folder
 from .labels import Schema
 from .onnx_engine import GRAPH, OnnxEngine
@@ -103,7 +103,7 @@ def _download(name: str, more: list[str]) -> Path:
     """The folder of the hub's cache that holds a model; what is there already is not fetched again."""
     path = Path(name)
     if path.is_absolute() or name.startswith(".") or len(path.parts) > 2:
-        raise UserError(f"{name}: no such folder; name the one a model was published to, or train one with `make train`")
+        raise UserError(f"{shown(name)}: no such folder; name the one a model was published to, or train one with `make train`")
     from .hub import download  # noqa: PLC0415 - the hub's client takes half a second
 
     return download(name, _PATTERNS + more, ignored=["claim/*"])

@@ -40,12 +40,20 @@ def command(main: Callable[[Sequence[str] | None], int]) -> Main:
 
     @functools.wraps(main)
     def run(argv: Sequence[str] | None = None) -> int:
+        _open_streams()
         try:
             return main(argv)
         except (KeyboardInterrupt, Exception) as error:
             return _reported(error)
 
     return run
+
+
+def _open_streams() -> None:
+    """Put one that leads nowhere in the place of each standard stream that is closed, for which Python has None."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8", errors="backslashreplace"))  # noqa: SIM115 - open to the end
 
 
 def _reported(error: BaseException) -> int:

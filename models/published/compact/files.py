@@ -10,6 +10,7 @@ import os
 import re
 import reprlib
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,9 +114,10 @@ def field(record: dict[str, Any], key: str, kind: type, where: str) -> Any:
     return record[key]
 
 
-def shown(path: Path) -> str:
+def shown(path: str | Path) -> str:
     """A path in one line without control characters: a name in a folder that came from elsewhere may hold any."""
-    return str(path) if str(path).isprintable() else ascii(str(path))
+    name = str(path)
+    return name if name.replace("\u200c", "").isprintable() else ascii(name)  # a ZWNJ does no harm, and Persian names have it
 
 
 @contextlib.contextmanager
@@ -131,15 +133,16 @@ def write_whole(path: str | Path) -> Iterator[IO[str]]:
 def write_whole_bytes(path: str | Path) -> Iterator[IO[bytes]]:
     """Open a file that replaces ``path`` only when the block ends without an exception.
 
-    A link's target is replaced, not the link; a pipe or device is written to as it is. Raises UserError if the folder cannot be made or
-    written, if ``path`` is a folder, or if the disk is full.
+    A link's target is replaced, not the link, and an older file's mode is kept. A pipe or device is written to as it is, and so is, at its
+    end, a file that is open already (/dev/stdout). Raises UserError if the folder cannot be made or written, if ``path`` is a folder, or
+    if the disk is full.
     """
     path = Path(path)
     with access(path, "written"):
         if path.is_dir():
             raise UserError(f"{path}: is a folder; name a file to write")
-        if path.exists() and not path.is_file():  # asked before its links are followed: the one to a pipe leads to no path
-            device = path.open("wb")
+        if path.exists() and (_is_open(path) or not path.is_file()):  # asked before its links are followed: a pipe's leads to no path
+            device = path.open("ab")
         else:
             device = None
             path = path.resolve()
@@ -152,11 +155,17 @@ def write_whole_bytes(path: str | Path) -> Iterator[IO[bytes]]:
     try:
         with room_for(path), os.fdopen(handle, "wb") as file:
             yield file
-        Path(name).chmod(0o666 & ~_umask())
+        Path(name).chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink()
         raise
+
+
+def _is_open(path: Path) -> bool:
+    """Whether a path means what a process has open: /dev/stdout, which is a link into /proc, or /dev/fd/3."""
+    folder = path.parent.resolve()
+    return folder in (Path("/dev"), Path("/dev/fd")) or folder.is_relative_to("/proc")
 
 
 @contextlib.contextmanager
@@ -198,7 +207,7 @@ def access(path: str | Path, deed: str) -> Iterator[None]:
     except (OSError, RuntimeError) as error:  # RuntimeError: of Path.resolve, before Python 3.13, for links in a circle
         reason = getattr(error, "strerror", None) or first_line(error)
         remedy = _ROOM if getattr(error, "errno", None) in _DISK else "check the path"
-        raise UserError(f"{shown(Path(path))[:300]}: cannot be {deed}: {reason}; {remedy}") from None
+        raise UserError(f"{shown(path)[:300]}: cannot be {deed}: {reason}; {remedy}") from None
 
 
 @contextlib.contextmanager

@@ -64,11 +64,11 @@ def is_folder(path: str | Path) -> bool:
     try:
         mode = Path(path).stat().st_mode
     except PermissionError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}; {_RIGHT}") from None
+        raise UserError(f"{shown(path)}: cannot be read: {error.strerror}; {_RIGHT}") from None
     except (OSError, ValueError):  # not there, or no path at all
         return False
     if not stat.S_ISDIR(mode):
-        raise UserError(f"{path}: is a file; name the folder that a model was published to")
+        raise UserError(f"{shown(path)}: is a file; name the folder that a model was published to")
     return True
 
 
@@ -111,7 +111,7 @@ def _files(folder: Path) -> Iterator[Path]:
     """All that is not a folder, links to folders included; what git keeps beside a clone (its own copies) is passed over."""
 
     def refuse(error: OSError) -> NoReturn:
-        raise UserError(f"{shown(Path(error.filename))}: cannot be read: {error.strerror}; {_RIGHT}")
+        raise UserError(f"{shown(error.filename)}: cannot be read: {error.strerror}; {_RIGHT}")
 
     for place, folders, names in os.walk(folder, onerror=refuse):
         links = [name for name in folders if (Path(place) / name).is_symlink()]
@@ -171,7 +171,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{folder}: no config.json in it; name the folder that a model was published to") from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}; {_RIGHT}") from None
+        raise UserError(f"{shown(path)}: cannot be read: {error.strerror}; {_RIGHT}") from None
     record = _read(folder, "config.json")
     if record.get("architectures") in [[kind.claims] for kind in ARCHITECTURES.values()] and (folder.parent / "config.json").is_file():
         raise UserError(f"{folder}: holds the claim head alone, for the stock pipeline; name the folder it is in, {folder.parent}")

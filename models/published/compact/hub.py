@@ -14,7 +14,8 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError:
     RepositoryNotFoundError,
 )
 
-from .errors import UserError
+from .errors import UserError, first_line
+from .files import shown
 
 _NETWORK_TIMEOUT = 5.0  # seconds to wait for the hub's first answer about a file
 
@@ -26,20 +27,25 @@ class HubNotReachedError(UserError):
 def download(name: str, patterns: Sequence[str], ignored: Sequence[str] = ()) -> Path:
     """The folder of the hub's cache that holds a model's files of these patterns; what is there already is not fetched again.
 
-    Raises UserError for a name that the hub does not know or does not show, and its subclass HubNotReachedError where there is no answer.
+    Raises UserError for a name that the hub does not know or does not show and for a cache that cannot be written, and its subclass
+    HubNotReachedError where there is no answer.
     """
+    where = shown(name)
     try:
         return Path(
             snapshot_download(name, allow_patterns=list(patterns), ignore_patterns=list(ignored) or None, etag_timeout=_NETWORK_TIMEOUT)
         )
     except GatedRepoError:
-        raise UserError(f"{name}: its owner grants access on the hub; ask for it there, then `hf auth login`") from None
+        raise UserError(f"{where}: its owner grants access on the hub; ask for it there, then `hf auth login`") from None
     except (RepositoryNotFoundError, HFValidationError):
         raise UserError(
-            f"{name}: neither a folder here nor a model on the hub; check the spelling, or log in with `hf auth login` if it is private"
+            f"{where}: neither a folder here nor a model on the hub; check the spelling, or log in with `hf auth login` if it is private"
         ) from None
     except (LocalEntryNotFoundError, HTTPError) as error:
         reason = str(error).partition("\n")[0]
         raise HubNotReachedError(
-            f"{name}: not a folder here, and the hub was not reached; check the path or the network ({reason})"
+            f"{where}: not a folder here, and the hub was not reached; check the path or the network ({reason})"
         ) from None
+    except OSError as error:  # after the hub's own, which are OSErrors too
+        reason = error.strerror or first_line(error)
+        raise UserError(f"{where}: the hub's cache cannot be written: {reason}; make room, or set HF_HOME to another folder") from None

@@ -34,7 +34,8 @@ Value = int | float
 class Numeral:
     """A quantity in folded text. ``unit`` is of the span itself (currency, «درصد», «برابر»), not the counted noun after it.
 
-    ``scale`` is the magnitude that ends it: 10**6 for «۲.۵ میلیون». ``spelled`` tells words («سه هزار») from digits («۳ هزار»).
+    ``scale`` is the magnitude that ends it: 10**6 for «۲.۵ میلیون». ``first_scale`` is all that its first count is multiplied by: 10**12
+    for «۳ هزار میلیارد». ``spelled`` tells words («سه هزار») from digits («۳ هزار»).
     """
 
     start: int
@@ -44,6 +45,7 @@ class Numeral:
     kind: Kind
     spelled: bool
     scale: int
+    first_scale: int
 
 
 def find(text: str) -> list[Numeral]:
@@ -61,6 +63,8 @@ def find(text: str) -> list[Numeral]:
 def value_of(surface: str, following: str = "") -> tuple[Value, str | None] | None:
     """Value and unit of an untouched surface, or None if it holds no numeral; ``following`` is the untouched text after it.
 
+    None, too, where the numeral is only a part of what the surface says («۱۲ ۰۰۰», «-۵»), unless that is a range.
+
     The unit is the surface's own, as a standard word («تومان» for «تومانی», «درصد» for «%»); else the counted noun that follows (see
     ``_counted``). The first end of a range takes both from the second: «۱۰» before «تا ۲۰ هزار نفر» is 10000 «نفر».
     """
@@ -69,10 +73,14 @@ def value_of(surface: str, following: str = "") -> tuple[Value, str | None] | No
     if not numerals:
         return None
     numeral = numerals[0]
+    rest = surface[folded.origin(numeral.start, numeral.end)[1] :] + following[:_LOOK_AHEAD]
+    to = _RANGE.match(rest)
+    goes_on = len(numerals) > 1 or _DIGIT.search(folded.text, numeral.end)
+    if _DIGIT_OR_MINUS.search(folded.text, 0, numeral.start) or (goes_on and not to):
+        return None
     if numeral.unit:
         return numeral.value, numeral.unit
-    rest = surface[folded.origin(numeral.start, numeral.end)[1] :] + following[:_LOOK_AHEAD]
-    if to := _RANGE.match(rest):
+    if to:
         return _first_of_range(numeral, rest[to.end() :])
     return numeral.value, _counted(rest)
 
@@ -126,7 +134,9 @@ class _Atom(NamedTuple):
 
 
 _LETTER = r"[^\W\d_]"
-_TOKEN = re.compile(rf"(?P<digits>\d+(?:[,،]\d{{3}}(?!\d))*(?:[./:]\d+)*)|(?P<letters>{_LETTER}+)|(?P<sign>[%$€£])")
+_A_MEASURE = rf"(?:%|(?:{'|'.join(sorted(_MEASURES, key=len, reverse=True))})(?!{_LETTER}))"
+_DECIMAL_COMMA = rf"(?<!\d,)\d++,\d{{1,2}}(?= ?(?:{_A_MEASURE}|{'|'.join(_MAGNITUDES)}))"
+_TOKEN = re.compile(rf"(?P<digits>{_DECIMAL_COMMA}|\d+(?:[,،]\d{{3}}(?!\d))*(?:[./:]\d+)*)|(?P<letters>{_LETTER}+)|(?P<sign>[%$€£])")
 _PARTS = sorted({*_COUNTS, *_MAGNITUDES, *_HALVES, *_MEASURES, "و"}, key=len, reverse=True)
 _PART = re.compile("|".join(_PARTS))
 _MADE_OF_PARTS = re.compile(f"(?>{_PART.pattern})++")  # possessive: a word of many parts is read once
@@ -192,15 +202,16 @@ def _tied_to_latin(text: str, start: int, end: int) -> bool:
 _NAMING = re.compile(r"(?:[A-Za-z]-?|[#_]\w*-?)$")
 _GROUPED = re.compile(r"(\d{1,3}(?:[,،]\d{3})+|\d{1,3}(?:\.\d{3}){2,})(?:[./](\d+))?")
 _SLASHED = re.compile(r"[1-9]\d{0,2}(?:/\d{3})+")
-_PLAIN = re.compile(r"(0|[1-9]\d{0,17})(?:([./])(\d{1,6}))?")
+_PLAIN = re.compile(r"(0|[1-9]\d{0,17})(?:([./]|,(?=\d\d?$))(\d{1,6}))?")
 _LONGEST_MEASURE = 10
-_MEASURED = re.compile(rf" ?(?:%|(?:{'|'.join(sorted(_MEASURES, key=len, reverse=True))})(?!{_LETTER}))")
+_MEASURED = re.compile(f" ?{_A_MEASURE}")
 _WHOLE = re.compile(rf" ?(?:(?:{'|'.join((*_CURRENCIES, 'تومن'))})ی?|نفر)(?!{_LETTER})")  # what is given in whole thousands
 
 
 def _digits(run: str, after: str) -> Fraction | None:
     """Value of digits with their points, or None for a date, a clock time, a telephone number or a season («۹۰/۹۱»).
 
+    A comma that one or two digits follow is a decimal point where ``_TOKEN`` has found a measure or a magnitude after them («۳۲,۲ درصد»).
     A slash is the Persian decimal point («۱۲/۵»), unless the two sides are years in a row and no measure comes after them, or it parts
     groups of three: several («۱/۲۵۰/۰۰۰»), one of noughts («۱/۰۰۰»), or one in a sum of money («۱۲/۵۰۰ تومان»).
     """
@@ -223,10 +234,11 @@ _TOO_MUCH = 10**15  # no magnitude after this: «هزار هزار هزار …�
 
 
 class _Term(NamedTuple):
-    """A section that has been read: «۸۶۰ میلیون» is 860,000,000 of scale 1,000,000."""
+    """A section that has been read: «۸۶۰ میلیون» is 860,000,000 of scale 1,000,000. ``product``: of all its magnitudes."""
 
     value: Fraction
     scale: int
+    product: int
 
 
 def _is(atoms: list[_Atom], i: int, *kinds: _KindOfAtom) -> bool:
@@ -245,12 +257,12 @@ def _quantity(atoms: list[_Atom], i: int) -> tuple[Numeral | None, int]:
         return None, max(after, i + 1)
     if (skip := _spoilt(atoms, after)) > after:
         return None, skip
-    value, scale = sum((term.value for term in terms), Fraction(0)), terms[-1].scale
+    value, scale, first_scale = sum((term.value for term in terms), Fraction(0)), terms[-1].scale, terms[0].product
     unit = _SIGNS[sign.text] if sign else None
     measure, end = _measure(atoms, after)
     if measure and atoms[end - 1].closes:
         unit, factor = measure[0] or unit, measure[1]
-        value, scale, after = value * factor, scale * factor, end
+        value, scale, first_scale, after = value * factor, scale * factor, first_scale * factor, end
     elif not atoms[after - 1].closes:
         return None, after
     numeral = Numeral(
@@ -261,6 +273,7 @@ def _quantity(atoms: list[_Atom], i: int) -> tuple[Numeral | None, int]:
         kind=_kind_of_unit(unit) or kind,
         spelled=atoms[first].kind != "digits",
         scale=scale,
+        first_scale=first_scale,
     )
     return numeral, after
 
@@ -279,12 +292,12 @@ def _number(atoms: list[_Atom], i: int) -> tuple[list[_Term], Kind, int]:
     if count is None:
         return [], "cardinal", i + 1
     if _is(atoms, after, "ordinal") and 0 < count < atoms[after].value and count.denominator == 1:
-        return [_Term(count / atoms[after].value, 1)], "fraction", after + 1
+        return [_Term(count / atoms[after].value, 1, 1)], "fraction", after + 1
     terms, after = _section([], atoms, i)
     while terms and terms[-1].scale > 1:
         joined = _is(atoms, after, "and")
         if joined and _is(atoms, after + 1, "half"):
-            return [*terms, _Term(Fraction(terms[-1].scale, 2), terms[-1].scale)], "cardinal", after + 2
+            return [*terms, _Term(Fraction(terms[-1].scale, 2), terms[-1].scale, terms[-1].scale)], "cardinal", after + 2
         goes_on = _is(atoms, after + joined, "digits", "count") or (joined and _is(atoms, after + 1, "magnitude"))
         longer, end = _section(terms, atoms, after + joined) if goes_on else ([], 0)
         if not longer or not (joined or (longer[-1].scale > 1 and len(longer) > len(terms))):  # «۲ میلیون ۳۰۰ هزار»: its «و» was lost
@@ -298,7 +311,7 @@ def _section(terms: list[_Term], atoms: list[_Atom], i: int) -> tuple[list[_Term
     count, after = _count(atoms, i)
     if count is None or (terms and count >= terms[-1].scale):
         return [], i
-    value, scale, terms = count, 1, list(terms)
+    value, scale, product, terms = count, 1, 1, list(terms)
     if _is(atoms, after, "and") and _is(atoms, after + 1, "half"):
         value, after = value + Fraction(1, 2), after + 2
     elif tenths := _tenths(atoms, after):
@@ -307,11 +320,12 @@ def _section(terms: list[_Term], atoms: list[_Atom], i: int) -> tuple[list[_Term
         scale = int(atoms[after].value)
         # «120 هزار و 500 میلیارد»: what stands before counts milliards too
         while terms and terms[-1].scale < scale and scale >= 10**9:
-            value += terms.pop().value
+            before = terms.pop()
+            value, product = value + before.value, before.product
         if terms and terms[-1].scale <= scale:
             return [], i
-        value, after = value * scale, after + 1
-    return [*terms, _Term(value, scale)], after
+        value, product, after = value * scale, product * scale, after + 1
+    return [*terms, _Term(value, scale, product)], after
 
 
 def _count(atoms: list[_Atom], i: int) -> tuple[Fraction | None, int]:
@@ -378,6 +392,8 @@ def _measure(atoms: list[_Atom], i: int) -> tuple[tuple[str | None, int] | None,
 
 _LOOK_AHEAD = 100  # characters of the following text that may matter
 _RANGE = re.compile(r"\s*(?:تا|الی|یا|-|–)\s*(?=[^\s])")
+_DIGIT = re.compile(r"\d")
+_DIGIT_OR_MINUS = re.compile(r"[\d−–-]|منفی")  # a hyphen is no sure minus: it may be a range's, «۱۰-۱۵»
 _TWO_WORDS = re.compile(
     "(?:(?:متر|کیلومتر) (?:مربع|مکعب)|(?:کیلو|مگا|گیگا)وات ساعت|مهد کودک|شبانه روز|درجه سانتی ?گراد"
     r"|میلی ?(?:متر|لیتر|گرم)|سانتی ?متر|کیلو ?گرم)(?!\w)"
@@ -418,6 +434,7 @@ def _first_of_range(numeral: Numeral, rest: str) -> tuple[Value, str | None]:
     if second is None or second.start > 0:
         return numeral.value, None
     value = numeral.value
-    if numeral.scale == 1 and second.scale > 1 and numeral.value < second.value / second.scale:
-        value = _plain(Fraction(str(value)) * second.scale)  # «۱۰ تا ۲۰ هزار» begins at 10000, «۵۰۰ تا ۲ هزار» does not begin at 500000
+    if numeral.scale == 1:  # «۲ تا ۳ هزار میلیارد» begins at 2 of these, «۲۵۰۰ تا ۳ هزار میلیارد» at 2500 milliards, «۵۰۰ تا ۲ هزار» at 500
+        scale = next((scale for scale in (second.first_scale, second.scale) if value < second.value / scale), 1)
+        value = _plain(Fraction(str(value)) * scale)
     return value, second.unit or _counted(rest[folded.origin(second.start, second.end)[1] :])

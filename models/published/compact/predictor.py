@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PUBLISHED = Path(__file__).parent / "published" / "compact"
 LONGEST = 10_000  # words: more than that are no sentence
+_MOST_CHARACTERS = 200_000  # nor are so many in however few words
 _USUAL = 64  # tokens of a sentence: the budget of a batch_size is so many times as many
 _CHUNK = 100_000  # characters of sentences that are read at once: about a thousand, enough to batch well, few enough to see results soon
 _ITEM = 200  # what a sentence costs beside its characters, so that a million empty documents are bounded too
@@ -39,6 +40,7 @@ Item = TypeVar("Item")
 
 
 Outputs = tuple[Floats, Floats | None]  # logits of a batch
+_Chunk = list[tuple[Article, Range | None]]  # see _chunks
 
 
 class Engine(Protocol):
@@ -107,14 +109,19 @@ class Predictor:
         articles = (as_article(document, str(number)) for number, document in enumerate(documents, 1))
         chunks = ((chunk, self._start([a.text[slice(*where)] for a, where in chunk if where], batch_size)) for chunk in _chunks(articles))
         read: list[PredictedSentence] = []
-        for chunk, started in _one_ahead(chunks):
-            results = iter(self._finish(started))
-            for article, where in chunk:
-                if where:
-                    read.append(_placed(next(results), where[0]))
-                else:
-                    yield Prediction(article.id, article.text, tuple(read))
-                    read = []
+        held: deque[tuple[_Chunk, _Started]] = deque()
+        try:
+            for chunk, started in _one_ahead(chunks, held):
+                results = iter(self._finish(started))
+                for article, where in chunk:
+                    if where:
+                        read.append(_placed(next(results), where[0]))
+                    else:
+                        yield Prediction(article.id, article.text, tuple(read))
+                        read = []
+        finally:  # after Ctrl-C, say, the engine's threads would read on, and Python waits for them
+            for _, started in held:
+                started.cancel()
 
     def read(self, texts: Sequence[str], batch_size: int | None = None) -> list[PredictedSentence]:
         """Read each text as one sentence, all at once; offsets are into the sentence."""
@@ -136,8 +143,14 @@ class Predictor:
         encodings = encode(self.tokenizer, list(dict.fromkeys(texts)), self.reading.window, self.reading.overlap)
         rows = [window.input_ids for encoding in encodings for window in encoding.windows]
         budget = self.engine.budget if batch_size is None else batch_size * _USUAL
-        batches = [(batch, self.engine.submit(*_pad([rows[i] for i in batch]))) for batch in _batches(list(map(len, rows)), budget)]
-        return _Started(texts, encodings, batches)
+        started = _Started(texts, encodings, [])
+        try:
+            for batch in _batches(list(map(len, rows)), budget):
+                started.batches.append((batch, self.engine.submit(*_pad([rows[i] for i in batch]))))
+        except BaseException:
+            started.cancel()
+            raise
+        return started
 
     def _finish(self, started: _Started) -> list[PredictedSentence]:
         encodings, outputs = started.encodings, started.outputs()
@@ -170,7 +183,7 @@ class _Started:
 
     texts: Sequence[str]
     encodings: Sequence[Encoding]
-    batches: Sequence[tuple[Sequence[int], Future[Outputs]]]
+    batches: list[tuple[Sequence[int], Future[Outputs]]]
 
     def outputs(self) -> list[Outputs]:
         """Each window's logits, (tokens, tags) and (claims,) or None, when the engine has them all."""
@@ -181,6 +194,11 @@ class _Started:
                 of[i] = logits[row], None if claims is None else claims[row]
         return [of[i] for i in range(len(of))]
 
+    def cancel(self) -> None:
+        """Give up the batches that the engine has not begun."""
+        for _, future in self.batches:
+            future.cancel()
+
 
 def as_article(document: str | Article | Mapping[str, str], id: str) -> Article:
     """A document as an Article; a string is all body and gets the id, a mapping has a ``text`` and may have an ``id``.
@@ -188,7 +206,8 @@ def as_article(document: str | Article | Mapping[str, str], id: str) -> Article:
     Raises TypeError for anything else and UserError for half a surrogate pair, which no tokenizer and no file takes.
     """
     if isinstance(document, Mapping) and isinstance(document.get("text"), str):
-        id, document = str(document.get("id", id)), document["text"]
+        given, document = document.get("id"), document["text"]
+        id = id if given is None else str(given)
     if isinstance(document, str):
         document = Article(id, document, ((0, len(document)),))
     if not isinstance(document, Article):
@@ -201,19 +220,25 @@ def as_article(document: str | Article | Mapping[str, str], id: str) -> Article:
 
 
 def split(article: Article) -> list[Range]:
-    """Ranges of the sentences of an article's body. Raises UserError for one of more than 10,000 words."""
+    """Ranges of the sentences of an article's body. Raises UserError for one of more than 10,000 words or 200,000 characters."""
     found = sentences(article.text, article.body)
     for start, end in found:
-        if end - start > LONGEST and (count := len(words(article.text[start:end]))) > LONGEST:
-            raise UserError(
-                f"document {article.id}, character {start}: a sentence of {count} words, over {LONGEST}; break the text into lines"
-            )
+        if end - start > LONGEST and (excess := _excess(article.text[start:end])):
+            raise UserError(f"document {article.id}, character {start}: a sentence of {excess}; break the text into lines")
     return found
 
 
-def _chunks(articles: Iterable[Article]) -> Iterator[list[tuple[Article, Range | None]]]:
+def _excess(sentence: str) -> str | None:
+    """What there is so much of that it is no sentence."""
+    if len(sentence) > _MOST_CHARACTERS:
+        return f"{len(sentence)} characters, over {_MOST_CHARACTERS}"
+    count = len(words(sentence))
+    return f"{count} words, over {LONGEST}" if count > LONGEST else None
+
+
+def _chunks(articles: Iterable[Article]) -> Iterator[_Chunk]:
     """The sentences of articles, in order, in lists of bounded size; None stands for the end of an article."""
-    chunk: list[tuple[Article, Range | None]] = []
+    chunk: _Chunk = []
     size = 0
     for article in articles:
         for where in (*split(article), None):
@@ -226,14 +251,16 @@ def _chunks(articles: Iterable[Article]) -> Iterator[list[tuple[Article, Range |
         yield chunk
 
 
-def _one_ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """The items, each after the next has been made."""
-    waiting: deque[Item] = deque()
+def _one_ahead(items: Iterable[Item], held: deque[Item]) -> Iterator[Item]:
+    """The items, each after the next has been made; ``held`` has those made, until the one that was given is done with."""
     for item in items:
-        waiting.append(item)
-        if len(waiting) > 1:
-            yield waiting.popleft()
-    yield from waiting
+        held.append(item)
+        if len(held) > 1:
+            yield held[0]
+            held.popleft()
+    while held:
+        yield held[0]
+        held.popleft()
 
 
 def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

@@ -82,6 +82,7 @@ class Example:
     ``spans`` None and ``claim`` None mean that the head has no label here and is masked. ``unsure`` are stretches of the text on which the
     functions could not agree: masked too, neither a span nor ``O``. A span's ``score`` and ``claim_scores`` are soft targets; ``weight``
     multiplies the sentence's loss. ``source`` and ``licence`` are the article's, so that a trained model can say what it was trained on.
+    ``types_by_hand`` are the span types that somebody has looked for: what ``spans`` has of them is no rule's.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Example:
     article: str = ""
     source: str | None = None
     licence: str | None = None
+    types_by_hand: tuple[str, ...] = ()
 
     @property
     def claim_by_hand(self) -> bool:
@@ -111,6 +113,8 @@ class Example:
         if self.claim_scores is not None:
             record["claim_scores"] = {label: round(score, 4) for label, score in self.claim_scores.items()}
         record["unsure"] = [list(r) for r in self.unsure]
+        if self.types_by_hand:
+            record["types_by_hand"] = list(self.types_by_hand)
         return record | {"weight": self.weight, "source": self.source, "licence": self.licence}
 
 
@@ -199,6 +203,9 @@ def _parse_examples(text: str, name: str) -> Iterator[Example]:
             raise UserError(f"{where}, field 'unsure': expected a list of [start, end] pairs")
         if not _is_number(weight := record.get("weight", 1.0)):
             raise UserError(f"{where}, field 'weight': expected a number from 0 up, found {weight!r}")
+        types = record.get("types_by_hand", [])
+        if not isinstance(types, list) or not all(name in SPAN_TYPES for name in types):
+            raise UserError(f"{where}, field 'types_by_hand': {types!r} is no list of {', '.join(SPAN_TYPES)}")
         for key in ("article", "source", "licence"):
             if not isinstance(record.get(key), str | None):
                 raise UserError(f"{where}, field '{key}': {type(record[key]).__name__} in place of str")
@@ -213,6 +220,7 @@ def _parse_examples(text: str, name: str) -> Iterator[Example]:
             article=record.get("article") or re.sub(r"[-#]\d+$", "", id),
             source=record.get("source"),
             licence=record.get("licence"),
+            types_by_hand=tuple(types),
         )
 
 
