@@ -72,7 +72,8 @@ def speakers(passage: Passage) -> Votes:
         end = name_at(words, i)
         if end is None or office_at(words, i) is not None:
             continue
-        spoken = words.match(SPEECH, end) is not None
+        after = words.match(SPEECH, end)  # with a verb in the plural a lone word is a class of people: «پزشکان می‌گویند»
+        spoken = after is not None and (full_name(words, i) is not None or not words[after - 1].endswith("ند"))
         described = words.match(SPEAKER_CLAUSE, end) is not None and _surname_shape(words, i)
         if (spoken or described) and (full_name(words, i) or _bare_surname(words, i)):
             yield *words.span(i, end), PERSON

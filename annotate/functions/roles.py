@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from models.labels import OUTSIDE, ROLE
 
 from .base import Passage, SpanFunction
-from .scanners import DETERMINERS, complete_office, full_name, is_surname, name_at, office_at, office_head
+from .scanners import complete_office, full_name, is_surname, name_at, office_at, office_head, pointed_out
 from .words import SPEAKER_CLAUSE, SPEECH, Words, title_end, words_of
 
 Votes = Iterator[tuple[int, int, str]]
@@ -108,7 +108,7 @@ def classes_of_people(passage: Passage) -> Votes:
     """
     words = words_of(passage.text)
     for i in range(1, len(words)):
-        if words[i - 1] in DETERMINERS and (end := office_head(words, i)) is not None:
+        if pointed_out(words, i) and (end := office_head(words, i)) is not None:
             yield *words.span(i, end), OUTSIDE
 
 

@@ -92,6 +92,9 @@ def is_surname(word: str) -> bool:
     return word in _SURNAMES or bool(_SURNAME_ENDING.fullmatch(word)) or (len(word) > 5 and word.endswith("ی") and word[:-1] in PLACES)
 
 
+_LIGHT = word_set("شد شدند شود شوند شده کرد کردند کند کنند")  # the word before them is the verb's: «(شب) یلدا برگزار شد»
+
+
 def may_be_surname(words: Words, i: int) -> bool:
     """Whether the word at ``i`` can be a surname after a first name: any word that is in no other use."""
     word = words[i]
@@ -99,6 +102,8 @@ def may_be_surname(words: Words, i: int) -> bool:
         return False
     if is_surname(word) or word in _SURNAME_TAILS:
         return True
+    if words[i + 1] in _LIGHT:
+        return False
     if word.endswith(("ای", "وی")) and word[:-1] in COMMON_WORDS:  # «اجرای», «سوی»
         return False
     return (
@@ -162,7 +167,7 @@ def name_at(words: Words, i: int) -> int | None:
 
 _EPONYMS = vocabulary("eponyms")
 _EPONYM_GAP = word_set(
-    "ورزشی فرهنگی آموزشی علمی صنعتی تجاری دولتی ملی "
+    "ورزشی فرهنگی آموزشی علمی صنعتی تجاری دولتی ملی علوم پزشکی قضایی پسرانه دخترانه هوایی درمانی بهداشتی توانبخشی جامع سلامت شبانهروزی "
     "شهید شهدای امام حضرت علامه آیت الله خواجه سردار دکتر حاج آقا خانم سید میرزا استاد شیخ مرحوم"
 )
 
@@ -172,17 +177,19 @@ def is_eponym(words: Words, i: int) -> bool:
     k = i - 1
     while words[k] in _EPONYM_GAP:
         k -= 1
-    return words[k] in _EPONYMS
+    return words[k] in _EPONYMS and words[k - 1] not in DETERMINERS  # «رئیس این مرکز علی رضایی»
 
 
 # --- noun phrases: offices and programmes ----------------------------------------------------------------------------------------------
 
 UNITS = vocabulary("office_units")
-_OFFICE_HEAD = phrases("office_heads")
+# A member of a board needs nothing after it; joined, so that «هیئت‌مدیره», which folds to one word, is found too.
+_MEMBERS = joined(*(f"عضو {board} {kind}" for board in ("هیئت", "هیات") for kind in ("مدیره", "علمی", "رئیسه", "امنا", "امنای")))
+_OFFICE_HEAD = phrases("office_heads") | _MEMBERS
 _OFFICE_COMPLETE = phrases("offices_complete")
 _INNER_NAME = (
     "ولی فقیه|ولی امر|ایمه جمعه|نماز جمعه"
-    "|تعاون ?، ?کار و رفاه اجتماعی|علوم ?، ?تحقیقات و فناوری|بهداشت ?، ?درمان و آموزش پزشکی|صنعت ?، ?معدن و تجارت"
+    "|عمومی و انقلاب|تعاون ?، ?کار و رفاه اجتماعی|علوم ?، ?تحقیقات و فناوری|بهداشت ?، ?درمان و آموزش پزشکی|صنعت ?، ?معدن و تجارت"
     "|میراث فرهنگی ?، ?(?:صنایع ?دستی و گردشگری|گردشگری و صنایع ?دستی)"
     "|پیشگیری از|(?:مبارزه|مقابله) با|(?:حمایت|صیانت|حفاظت|پشتیبانی|نگهداری|مراقبت|حراست|تجلیل) از|نظارت بر|مبتنی بر|متکی بر"
     "|رسیدگی به|کمک به|دسترسی به|امر به معروف|نهی از منکر|برای امور"
@@ -203,7 +210,7 @@ _PREDICATE_NOUNS = word_set(
     "ابقا برکنار عزل بازداشت دستگیر ترور محکوم معرفی راهی تایید تهدید متهم ملزم حاضر مجبور مواجه روبرو کشته زخمی حاکی استعلام"
 )
 # They never qualify a noun: the noun phrase has ended, however far its verb is.
-_PREDICATES = word_set("خواستار عازم راهی مدعی معتقد منصوب")
+_PREDICATES = word_set("خواستار عازم راهی مدعی معتقد منصوب وارد خواست")
 _AFTER_PLACES = word_set("سابق اسبق وقت پیشین فعلی کنونی بزرگ شرقی غربی شمالی جنوبی مرکزی ایران اسلامی منتخب موقت خودرو مجلس رضوی")
 _JOINED_TITLES = ("آیتالله", "حجتالاسلام", "حجهالاسلام", "ایتالله")
 _GROUPS = word_set(
@@ -254,7 +261,8 @@ def ends_phrase(words: Words, i: int) -> bool:
         return True
     if word in _PREDICATES or words.match(SPEECH, i) is not None or is_verb(words, i):
         return True
-    participle = len(word) > 4 and word.endswith(("ته", "ده")) and is_verb(words, i + 1)
+    speech = words.match(SPEECH, i + 1) is not None  # «خانواده گفت», «پرونده افزود» are nouns before a verb
+    participle = len(word) > 4 and word.endswith(("ته", "ده")) and is_verb(words, i + 1) and not speech
     return participle or words.match(LIGHT_VERB, i + 1) is not None or (word in _PREDICATE_NOUNS and is_verb(words, i + 1))
 
 
@@ -277,7 +285,7 @@ def complement_end(words: Words, i: int, joins: Joiner = _joins, longest: int = 
     k = i
     while k < min(i + longest, len(words)):
         inner = words.match(within, k)
-        if inner is not None and (words[k] in _WHOLE or words[k] in UNITS or not ends_phrase(words, inner)):
+        if inner is not None and (_stands_whole(words, k, inner) or not ends_phrase(words, inner)):
             k = inner
         elif (place := place_phrase(words, k)) is not None:
             k = place
@@ -298,7 +306,14 @@ def complement_end(words: Words, i: int, joins: Joiner = _joins, longest: int = 
             break
         else:
             k += 1
+    while k > i and words[k - 1] in ("و", "،"):  # they join what turned out to be a name, or nothing
+        k -= 1
     return k
+
+
+def _stands_whole(words: Words, i: int, end: int) -> bool:
+    """Whether the phrase from word ``i`` to ``end`` may be the last of its chain: «ولی فقیه», «(نماینده …) در مجلس»."""
+    return words[i] in _WHOLE or words[i] in UNITS or words[end - 1] == "مجلس"
 
 
 # Before these an office is a class of people or one among many: «این مسوول», «یک نماینده», «هر وزیر».
@@ -307,9 +322,15 @@ DETERMINERS = word_set("این آن هر یک هیچ کدام چند چندین 
 _STATESMEN = word_set("جمهور جمهوری رییسجمهور رییسجمهوری وزیر نخستوزیر صدراعظم ولیعهد")
 _POSTED = word_set("نماینده سفیر کاردار رایزن سرکنسول")
 _ALONE = joined("استاندار", "فرماندار", "شهردار", "دادستان", "بخشدار", "سخنگو")
+_BEFORE_THIS = frozenset(("پیش از این", "پس از این", "قبل از این", "بعد از این", "علاوه بر این", "افزون بر این"))
 _NOT_OFFICE = joined(
     "سرپرست خانوار", "سرپرست خانواده", "مسئول است", "مسئول این", "مدیر ارشد", "مشاور خانواده", "معاون او", "رهبر ارکستر", "مسئول حفظ"
 )
+
+
+def pointed_out(words: Words, i: int) -> bool:
+    """Whether a determiner stands before word ``i`` and is its own: «این وزیر», but not «پیش از این وزیر …»."""
+    return words[i - 1] in DETERMINERS and " ".join(words.forms[max(0, i - 3) : i]) not in _BEFORE_THIS
 
 
 def office_head(words: Words, i: int) -> int | None:
@@ -336,12 +357,7 @@ def complete_end(words: Words, i: int) -> int:
 def office_at(words: Words, i: int) -> int | None:
     """Index after the office that begins at word ``i``: its head noun with the unit, organisation and place that complete it."""
     head, complete = office_head(words, i), complete_office(words, i)
-    if (
-        (head is None and complete is None)
-        or words.longest(_NOT_OFFICE, i) is not None
-        or words[i - 1] in DETERMINERS
-        or is_adjective(words, i)
-    ):
+    if (head is None and complete is None) or words.longest(_NOT_OFFICE, i) is not None or pointed_out(words, i) or is_adjective(words, i):
         return None
     if complete is not None and words[complete - 1] not in _STATESMEN:
         return complete_end(words, complete)
@@ -349,7 +365,7 @@ def office_at(words: Words, i: int) -> int | None:
     end = complement_end(words, start)
     if words[i] in _POSTED and words[end] == "در" and words.longest(PLACE_PHRASES, end + 1) is not None:
         end = complement_end(words, end + 1)
-    if end > start or complete is not None:
+    if end > start or complete is not None or words.longest(_MEMBERS, i) is not None:
         return end
     alone = words.longest(_ALONE, i)
     return alone if alone is not None and at_boundary(words, alone) else None

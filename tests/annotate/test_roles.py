@@ -53,6 +53,16 @@ def offices(text):
         ("رئیس سازمان بهزیستی", "درگذشت"),
         ("رئیس سازمان بهزیستی", "گردید"),
         ("رئیس سازمان بهزیستی", "کوشید آن را باز کند"),
+        ("رئیس بنیاد خانواده", "گفت: کار آغاز شد"),
+        ("مسئول پرونده", "گفت"),
+        ("رئیس اداره آموزش", "و علی رضایی آمدند"),
+        ("دادستان عمومی و انقلاب تبریز", "گفت"),
+        ("عضو هیئت مدیره", "گفت"),
+        ("عضو هیئت‌مدیره", "را برگزیدند"),
+        ("عضو هیات‌علمی دانشگاه گیلان", "افزود"),
+        ("مدیر کل بهزیستی", "وارد یاسوج شد"),
+        ("وزیر بهداشت", "خواست همه همکاری کنند"),
+        ("نماینده مردم بجنورد در مجلس", "گفت"),
     ],
 )
 def test_an_office_is_whole_and_ends_there(office, rest):
@@ -77,6 +87,12 @@ def test_an_office_is_whole_and_ends_there(office, rest):
 )
 def test_classes_of_people_are_no_office(text):
     assert offices(text) == []
+
+
+@pytest.mark.parametrize("before", ["پیش از این", "پس از این", "علاوه بر این"])
+def test_a_determiner_of_another_phrase_makes_no_class(before):
+    assert offices(f"{before} وزیر نیرو گفت: کار آغاز شد.") == ["وزیر نیرو"]
+    assert offices("این وزیر نیرو گفت: کار آغاز شد.") == []
 
 
 def test_two_offices_joined_by_and_are_two():
