@@ -85,12 +85,17 @@ _FROM_CLOCK = re.compile(r"(?<!\w)\d{1,2}:\d{2} ?(?:تا|الی|و|-) ?$")
 _CLAUSE_NOUNS = "ماده(?: واحده)?|مواد|بند|تبصره|اصل|اصول|فصل|جزء|آیه|سوره|صفحه|صص?|قطعنامه|حکمت|خطبه"
 _CLAUSE = _before(_CLAUSE_NOUNS)
 _IN_BRACKETS = re.compile(rf"(?<!\w)(?:{_CLAUSE_NOUNS})(?: ?ها)?ی? ?\((?:\d+\) ?(?:و|،|تا) ?\()*$")  # «مواد (۲) و (۳)»
-_CODED = _before("(?:کد|شماره|شناسه|تلفن|نمابر|فکس|داخلی|پیامک|صندوق پستی)(?: ?(?:خبر|ملی|پستی|تماس|تلفن|همراه|مجوز|حساب|کارت|شبا))?")
-_LAST_DIGIT = _before(r"(?:آخرین رقم|رقم (?:آخر|پایانی|انتهایی))(?: (?:(?:شماره|کد) ?)?ملی)?(?: (?:آن ?ها|\w*شان|سرپرست\w*|خانوار))*")
+_CODED = _before(
+    "(?:کد|شماره|شناسه|تلفن|نمابر|فکس|پیامک|صندوق پستی)(?: ?(?:خبر|ملی|پستی|تماس|تلفن|همراه|مجوز|حساب|کارت|شبا))?"
+    r"|(?:(?<![^\W\d] )|(?<=تلفن )|(?<=شماره ))داخلی"  # an extension; not «خودروهای داخلی ۴۰ تا ۵۰ درصد»
+)
+_LAST_DIGIT = _before(
+    r"(?:آخرین رقم|رقم (?:آخر|پایانی|انتهایی))(?: (?:(?:شماره|کد) ?)?ملی(?: ?شان)?)?(?: (?:آن ?ها|\w*شان|سرپرست\w*|خانوار))*"
+)
 _SERVICE = _before("سامانه(?: پیامکی| تلفنی)?|خط|سرشماره")
 _KEYED = re.compile(r" ?#")
 _NUMBERED = _before(lexicon("number_identifiers"))
-_ALWAYS_NUMBERED = _before("فاز|پلاک|ردیف|کانال")  # also before a noun: «فاز ۲ پروژه»
+_ALWAYS_NUMBERED = _before("فاز|پلاک|ردیف|کانال|کیلومتر")  # also before a noun: «فاز ۲ پروژه»
 _NAMED = re.compile(rf"(?<!\w){lexicon('number_names')} ?-? ?$")
 _POINTED_OUT = re.compile(r"(?:^|[^\w])(?:این|آن|هر|همین|همان|یک|چند|هیچ) $")
 _VAGUE = re.compile(r"(?<!\w)(?:چند(?:ین)?|(?:ده|صد|هزار|میلیون|میلیارد) ?ها) ?$")
@@ -124,7 +129,7 @@ _VERSUS = re.compile(r" ?(?:بر|\+) ?")
 @lru_cache(maxsize=256)
 def readings(text: str) -> tuple[Reading, ...]:
     """Every numeral of a folded text, judged: on its own, beside its neighbours, then by what the others of its list turned out to be."""
-    idioms = [match.span() for match in _IDIOM.finditer(text)]
+    idioms = [match.span() for match in _IDIOM.finditer(text) if not _is_each(text, *match.span())]
     found: list[Reading] = []
     for numeral in find(text):
         start, end = numeral.start, numeral.end
@@ -139,6 +144,12 @@ def readings(text: str) -> tuple[Reading, ...]:
     _judge_pairs(text, found)
     _share(text, found)
     return tuple(replace(reading, reason=IDIOM) if _too_vague(reading) else reading for reading in found)
+
+
+def _is_each(text: str, start: int, end: int) -> bool:
+    """Whether an idiom is a quantity, «every three» and not «all three»: «هر سه ماه», «از هر پنج نفر»; not «از هر دو طرف»."""
+    of_each = text[:start].endswith("از ") and not text[start:end].endswith("دو")
+    return text.startswith("هر", start) and (of_each or _TIME.match(text[end:]) is not None)
 
 
 def _reason(reading: Reading) -> str | None:
