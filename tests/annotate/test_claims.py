@@ -14,10 +14,13 @@ from models.records import Sentence
 from models.text import fold
 
 
+def passage(text: str) -> Passage:
+    return Passage(Sentence("s", "a", 0, len(text), text), fold(text))
+
+
 def majority(text: str) -> str | None:
     """What most functions say; None if all abstain."""
-    passage = Passage(Sentence("s", "a", 0, len(text), text), fold(text))
-    votes = Counter(label for function in claims.FUNCTIONS if (label := function(passage)))
+    votes = Counter(label for function in claims.FUNCTIONS if (label := function(passage(text))))
     return votes.most_common(1)[0][0] if votes else None
 
 
@@ -46,6 +49,41 @@ def majority(text: str) -> str | None:
 )
 def test_the_order_of_the_guide(text: str, claim: str) -> None:
     assert majority(text) == claim
+
+
+def tense(text: str) -> str | None:
+    return claims._read(fold(text).text).tense
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("روستاهایی مانند دو روستای کوهستانی", None),
+        ("یادمان آن نبرد در مرز", None),
+        ("همایش دوستداران محیط‌زیست", None),
+        ("کمک به خانواده‌های آسیب‌دیده", None),
+        ("این نامه به دستشان رسیده", "perfect"),
+        ("آنان در شهر می‌مانند", "present"),
+    ],
+)
+def test_nouns_and_prepositions_are_no_verbs(text: str, expected: str | None) -> None:
+    assert tense(text) == expected
+
+
+def test_what_is_looked_for_is_an_aim_and_what_comes_after_is_none() -> None:
+    intended = "ما به دنبال گسترش این خدمات هستیم."
+    after = ["به دنبال بارش باران راه‌ها بسته شد.", "وی گفت: به دنبال بارش باران راه‌ها بسته شد."]
+    assert claims.intended(passage(intended)) == "POLICY"
+    assert [claims.intended(passage(text)) for text in after] == [None, None]
+
+
+def test_a_friday_prayer_is_no_day() -> None:
+    assert claims.dated_act(passage("امام جمعه با خانواده‌ها گفت‌وگو کرد.")) is None
+    assert claims.dated_act(passage("استاندار جمعه با خانواده‌ها گفت‌وگو کرد.")) == "ANNOUNCEMENT"
+
+
+def test_what_has_no_verb_has_no_claim_by_its_speaker_alone() -> None:
+    assert majority("رئیس سازمان بهزیستی: خیران دلسوز در کنار سالمندان شهر") is None
 
 
 def test_background_before_the_verb_of_saying_does_not_count() -> None:
