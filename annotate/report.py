@@ -30,7 +30,8 @@ class FunctionRow:
 
     ``learned`` is the label model's mean probability that one of its votes is right, None where no model was asked. ``score`` is None
     without gold. For spans it is strict: recall is of all gold spans of the labels that the function gives. A vote for ``O`` is correct if
-    no gold span lies within it, and so is a claim that equals the gold one; neither has a recall.
+    no gold span lies within it, and so is a claim that equals the gold one; neither has a recall. Votes on what gold leaves unlabelled are
+    not judged.
     """
 
     function: str
@@ -124,10 +125,15 @@ def _place(sentence: Sentence | Example) -> Place:
 
 
 def _score(votes: Iterable[tuple[Ballot, Vote]], labels: Sequence[str], gold: Mapping[Place, Example]) -> Score:
-    judged = {(place, vote) for ballot, vote in votes if (place := _place(ballot.sentence)) in gold}
+    judged = {(place, vote) for ballot, vote in votes if (place := _place(ballot.sentence)) in gold and _labelled(vote, gold[place])}
     correct = sum(_right(vote, gold[place]) for place, vote in judged)
     found = sum(span.label in labels for example in gold.values() for span in example.spans or ())
     return Score(correct, len(judged), found)
+
+
+def _labelled(vote: Vote, gold: Example) -> bool:
+    """Whether gold says anything of what the vote is about: its spans may be labelled and its claim not, or the other way round."""
+    return (gold.claim if vote.start is None else gold.spans) is not None
 
 
 def _right(vote: Vote, gold: Example) -> bool:
@@ -139,11 +145,11 @@ def _right(vote: Vote, gold: Example) -> bool:
 
 
 def gold_scores(gold: Sequence[Example], labelled: Sequence[Example]) -> GoldScores:
-    """Score weak labels against gold sentences; the two are matched by article and text."""
+    """Score weak labels against gold sentences; the two are matched by article and text. Unlabelled spans and claims are left out."""
     by_place = {_place(example): example for example in labelled}
     found = [by_place.get(_place(example)) for example in gold]
-    spans = [example.spans or () for example in gold]
-    predicted = [(example and example.spans) or () for example in found]
+    tagged = [(example.spans, (weak and weak.spans) or ()) for example, weak in zip(gold, found, strict=True) if example.spans is not None]
+    spans, predicted = [spans for spans, _ in tagged], [spans for _, spans in tagged]
     return GoldScores(
         sentences=len(gold),
         missing=found.count(None),

@@ -54,6 +54,20 @@ def test_a_gold_sentence_that_was_not_labelled_is_an_empty_prediction() -> None:
     assert scores.claims.confusion["NONE"]["NONE"] == 1
 
 
+def test_what_gold_does_not_label_is_not_judged() -> None:
+    spans_alone, claim_alone = (
+        Example("g#1", FIRST, GOLD[0].spans, None, article="a"),
+        Example("g#2", SECOND, None, "STATISTIC", article="a"),
+    )
+    gold = [spans_alone, claim_alone]
+    right = {row.function: (row.score.correct, row.score.predicted) for row in function_rows(BALLOTS, gold) if row.score}
+    assert right == {"acts": (0, 1), "dates": (0, 0), "digits": (0, 0), "names": (1, 1), "states": (0, 0), "surnames": (0, 1)}
+    scores = gold_scores(gold, GOLD)
+    assert (scores.strict["micro"].predicted, scores.strict["micro"].gold, scores.strict["micro"].f1) == (1, 1, 1.0)
+    assert scores.partial["micro"].predicted == 1
+    assert scores.claims.accuracy == 1.0
+
+
 def test_the_file_is_json_with_a_row_a_function(tmp_path: Path) -> None:
     rows = function_rows(BALLOTS, GOLD)
     write_report(tmp_path / "report.json", rows, len(BALLOTS), gold_scores(GOLD, GOLD))
