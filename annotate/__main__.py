@@ -47,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments.output:
         _check_own(Path(run.output), all_settings.name, Path(arguments.config))
     output = Path(arguments.output or run.output)
+    described = output.with_name("annotation.json")
+    if output == described:
+        raise UserError(f"{output}: is where the report goes; name another file for the labels")
     gold_path = arguments.gold or run.gold
     gold = read_examples(gold_path) if gold_path else []
     reviews = read_reviews(run.reviews)
@@ -55,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         publish.check_place(Path(arguments.publish))  # before all the work
     articles = select(arguments.articles or run.articles, run)
     ballots = [ballot for article in _counted(articles) for ballot in vote(list(sentences_of(article)))]
+    if not ballots:
+        raise UserError("annotate.articles: no sentence to label, page furniture alone; name others")
     model = label_model.fit(run.label_model, ballots)
     read = {article.id: article for article in articles}
     origins = [read[ballot.sentence.article] for ballot in ballots]
@@ -67,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     unread = _votes_on_unread(gold, articles)
     rows = report.function_rows([*ballots, *unread], gold, label_model.learned([*ballots, *unread], model))
     scores = report.gold_scores(gold, [*examples, *(label_model.example(ballot, model) for ballot in unread)]) if gold else None
-    report.write_report(output.with_name("annotation.json"), rows, len(ballots) + len(unread), scores)
+    report.write_report(described, rows, len(ballots) + len(unread), scores)
     print(report.table(rows, scores))
     if arguments.publish:
         _publish(Path(arguments.publish), examples, gold, all_settings, unlicensed=arguments.publish_unlicensed)

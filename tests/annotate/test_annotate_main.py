@@ -110,6 +110,21 @@ def test_the_labels_of_another_run_are_not_replaced(
     assert {path.name for path in (tmp_path / "runs").rglob("*.jsonl")} == {"hmm.jsonl", "new.jsonl"}
 
 
+def test_articles_without_a_story_are_a_mistake(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "yazd.txt").write_text("کد خبر: ۲۱۵۰۸۳\n", encoding="utf-8")
+    assert main(["--config", str(config)]) == 2
+    assert capsys.readouterr().err == "error: annotate.articles: no sentence to label, page furniture alone; name others\n"
+    assert not config.with_name("weak.jsonl").exists()
+
+
+def test_labels_in_the_reports_place_are_refused(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for line in (["--output", str(tmp_path / "annotation.json")], [f"annotate.output={tmp_path / 'annotation.json'}"]):
+        assert main(["--config", str(config), *line]) == 2
+        expected = f"error: {tmp_path / 'annotation.json'}: is where the report goes; name another file for the labels\n"
+        assert capsys.readouterr().err == expected
+    assert not (tmp_path / "annotation.json").exists()
+
+
 def test_nothing_left_to_read_is_a_mistake(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "news.jsonl").write_text(json.dumps({"id": "n", "text": TEXT, "licence": "none stated"}) + "\n", encoding="utf-8")
     with config.open("a", encoding="utf-8") as out:
