@@ -83,9 +83,8 @@ def test_a_span_outside_the_sentence_is_refused(reviews):
         reviewed(WEAK, reviews(record(types=["PROGRAM"], entities=[entity])))
 
 
-@pytest.mark.parametrize(("name", "least"), [("reviews.jsonl", 2000), ("reviews-2.jsonl", 1800)])
-def test_the_projects_own_reviews_can_be_read_and_hold_no_text(name, least):
-    path = Path("annotate") / name
-    assert len(read_reviews([path])) > least
+@pytest.mark.parametrize("path", sorted(Path("annotate").glob("reviews*.jsonl")), ids=lambda path: path.stem)
+def test_the_projects_own_reviews_can_be_read_and_hold_no_text(path):
+    assert read_reviews([path])
     keys = {key for line in path.read_text(encoding="utf-8").splitlines() for key in json.loads(line)}
     assert keys == {"sentence", "article", "claim", "types", "entities"}
