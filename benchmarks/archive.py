@@ -34,9 +34,11 @@ from typing import Any
 from models import files
 from models.archive import SIZE
 from models.errors import ArgumentParser, command
+from models.folder import check_folder
 from models.predictor import PUBLISHED
 
 from .machine import ROOT, machine
+from .options import at_least, check_output
 
 POINTS = 20  # of a run, at which memory and time are noted
 TICK = 0.1  # seconds between looks at a run
@@ -48,14 +50,17 @@ Figures = dict[str, Any]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; 1 if killed runs came to other bytes."""
     parser = ArgumentParser(prog="python -m benchmarks.archive", description=__doc__.partition("\n")[0])
-    parser.add_argument("--documents", type=int, default=20_000)
-    parser.add_argument("--small", type=int, default=10_000, help="documents of the runs that the rate is compared with")
-    parser.add_argument("--shard-size", type=int, default=SIZE, help="default %(default)s")
-    parser.add_argument("--kills", type=int, default=5, help="of a second run over all documents; 0: there is none")
+    parser.add_argument("--documents", type=at_least(1), default=20_000)
+    parser.add_argument("--small", type=at_least(1), default=10_000, help="documents of the runs that the rate is compared with")
+    parser.add_argument("--shard-size", type=at_least(1), default=SIZE, help="default %(default)s")
+    parser.add_argument("--kills", type=at_least(0), default=5, help="of a second run over all documents; 0: there is none")
     parser.add_argument("--model", type=Path, default=PUBLISHED, help="a published model")
     parser.add_argument("--tiny", action="store_true", help="in its place a network that takes next to no time, with its tokenizer")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/archive.json")
     options = parser.parse_args(argv)
+    check_output(options.output)
+    if not options.tiny:
+        check_folder(options.model)
     name = f"{'tiny' if options.tiny else options.model.resolve().name}, {options.documents:,} documents"
     result: Figures = {"machine": machine(), "command": sys.argv[1:] if argv is None else list(argv), "shard size": options.shard_size}
     with tempfile.TemporaryDirectory() as folder:
@@ -69,7 +74,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def note(path: Path, name: str, result: Figures) -> None:
     """Put a row in its place among those that are in the file."""
     rows = files.read_json(path, "name another --output") if path.exists() else {}
-    path.parent.mkdir(parents=True, exist_ok=True)
     with files.write_whole(path) as out:
         out.write(json.dumps(rows | {name: result}, indent=1, ensure_ascii=False) + "\n")
 
@@ -99,8 +103,9 @@ def say(text: str) -> None:
 
 
 def with_rates(figures: Figures, start: Figures) -> Figures:
-    """A run's figures with what it read a second, the time that a run over one document takes set aside."""
-    rates = {f"documents a {name}": round(figures["documents"] / (figures[f"{name}s"] - start[f"{name}s"]), 1) for name in CLOCKS}
+    """A run's figures with what it read a second, the time that a run over one document takes set aside; None where it took no longer."""
+    longer = {name: figures[f"{name}s"] - start[f"{name}s"] for name in CLOCKS}
+    rates = {f"documents a {name}": round(figures["documents"] / more, 1) if more > 0 else None for name, more in longer.items()}
     return rates | figures
 
 

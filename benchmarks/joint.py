@@ -23,7 +23,7 @@ from typing import Any
 import torch
 import transformers
 
-from models import settings
+from models import files, settings
 from models.errors import ArgumentParser, UserError, command
 from models.predictor import Predictor
 from models.records import Example
@@ -32,6 +32,8 @@ from models.settings import Settings
 from train.dataset import Labelled, read_labelled
 from train.evaluate import score
 from train.fit import encoder_of, fit
+
+from .options import at_least, check_output
 
 TASKS = ("joint", "spans", "claims")
 FIGURES = {"span_f1": "spans", "claim_macro_f1": "claims", "best_claim_macro_f1": "claims"}  # and the run that measures each alone
@@ -90,11 +92,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure all seeds and write them."""
     parser = ArgumentParser(prog="python -m benchmarks.joint", description=__doc__.partition("\n")[0])
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=at_least(1), default=3)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/joint.json"))
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change")
     options = parser.parse_args(argv)
+    check_output(options.output)
     run = settings.load(options.config, options.overrides)
+    if run.data.train:
+        raise UserError(f"{options.config}: 'data.train' has no claims to train jointly; name a configuration with articles")
     run = replace(run, train=replace(run.train, keep="last", evaluations=1))
     data = read_labelled(run)
     if not data.gold:
@@ -115,8 +120,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         **figures,
         "runs": runs,
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(record, indent=2) + "\n")
+    with files.write_whole(options.output) as out:
+        out.write(json.dumps(record, indent=2) + "\n")
     print(f"{told(figures)}\nwrote {options.output}")
     return 0
 

@@ -34,6 +34,7 @@ from models.scoring import MICRO
 from train.evaluate import score
 
 from .machine import ROOT, machine
+from .options import at_least, check_output
 from .report import plot, table
 from .subjects import STOCK_SHARE, Model, archive, prepare, random_model
 
@@ -205,6 +206,16 @@ def run(models: Sequence[Model], gold: Gold, options: Namespace) -> dict[str, An
     return found
 
 
+def read_gold(paths: Sequence[Path]) -> Gold:
+    """The files' sentences. Raises UserError for two files of one name, by which their figures are told apart."""
+    gold: dict[str, Sequence[Example]] = {}
+    for path in paths:
+        if path.stem in gold:
+            raise UserError(f"--gold: {path} has the name of another file of gold; give it its own")
+        gold[path.stem] = read_examples(path)
+    return gold
+
+
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print the table and write the figures and the plot."""
@@ -213,18 +224,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--models", nargs="+", action="extend", default=[], metavar="NAME=FOLDER", help="more, such as a student")
     parser.add_argument("--random-bert", action="store_true", help="also random weights of ParsBERT's size, on a quarter of the archive")
     parser.add_argument("--gold", nargs="+", action="extend", default=[], type=Path, metavar="FILE", help="more than seeds/gold.jsonl")
-    parser.add_argument("--sentences", type=int, default=2000, help="of the archive; a twentieth of them one by one (default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="default %(default)s")
+    parser.add_argument(
+        "--sentences", type=at_least(STOCK_SHARE), default=2000, help="of the archive; a twentieth of them one by one (default %(default)s)"
+    )
+    parser.add_argument("--rounds", type=at_least(1), default=5, help="default %(default)s")
     parser.add_argument("--quick", action="store_true", help="a round over 64 sentences, on all processors: to see that it works")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/predict.json", help="a .png is put beside it")
     options = parser.parse_args(argv)
     if options.quick:
         options.sentences, options.rounds = 64, 1
-    gold = {path.stem: read_examples(path) for path in (ROOT / "seeds/gold.jsonl", *options.gold)}  # a mistake in one is told at once
+    check_output(options.output)
+    gold = read_gold((ROOT / "seeds/gold.jsonl", *options.gold))  # a mistake in one is told at once
     disable_progress_bar()
     with tempfile.TemporaryDirectory() as work:
         result = run(prepare_all(options, Path(work)), gold, options)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
     with files.write_whole(options.output) as out:
         out.write(files.to_json(result) + "\n")
     plot(result, options.output.with_suffix(".png"))

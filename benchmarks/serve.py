@@ -25,6 +25,7 @@ from models.errors import ArgumentParser, UserError, command
 from models.text import sentences
 
 from .machine import ROOT, machine
+from .options import check_output
 
 
 def texts() -> Iterator[str]:
@@ -89,6 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     numbers = _numbers(options.callers)
     if options.requests < 2 or options.rounds < 1:
         raise UserError("--requests, --rounds: percentiles need two requests of a round at least")
+    if options.json:
+        check_output(options.json)
     figures: dict[int, list[tuple[float, ...]]] = {number: [] for number in numbers}
     source = texts()
     with service(options.options) as address:

@@ -28,13 +28,15 @@ import torch
 import transformers
 from transformers import BertConfig, BertModel, Trainer, TrainerCallback, TrainingArguments, set_seed
 
-from models import settings
+from models import files, settings
 from models.errors import ArgumentParser, command
 from models.labels import Schema
 from models.modeling import GozarehModel, joint_model
 from train.batches import Row, padded
 from train.fit import training_arguments
 from train.trainer import JointTrainer, reading_packed
+
+from .options import at_least, check_output
 
 # Tokens of the 21,653 training sentences of configs/compact-news.yaml, special ones included, at each twentieth of them.
 LENGTHS = [3, 11, 14, 17, 20, 22, 25, 28, 30, 33, 36, 38, 42, 45, 49, 53, 58, 64, 73, 86, 256]
@@ -181,8 +183,8 @@ def matrix_rate(tokens: int) -> float:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure both in turns and write the medians."""
     parser = ArgumentParser(prog="python -m benchmarks.train", description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=30 if GPU else 8)
+    parser.add_argument("--rounds", type=at_least(1), default=3)
+    parser.add_argument("--steps", type=at_least(1), default=30 if GPU else 8)
     parser.add_argument("--output", type=Path, default=Path(f"benchmarks/results/train-{'gpu' if GPU else 'cpu'}.json"))
     parser.add_argument("--system", choices=SYSTEMS, help=argparse.SUPPRESS)  # one run, in a process of its own
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="the recipe's settings to change")
@@ -191,6 +193,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.system:
         print(json.dumps(measure(options.system, options.steps, options.overrides)))
         return 0
+    check_output(options.output)
     runs: dict[str, list[dict[str, float]]] = {system: [] for system in SYSTEMS}
     for _ in range(options.rounds):
         for system in SYSTEMS:
@@ -218,8 +221,8 @@ def report(options: argparse.Namespace, medians: dict[str, dict[str, float]], ru
         "median": medians,
         "runs": runs,
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(record, indent=2) + "\n")
+    with files.write_whole(options.output) as out:
+        out.write(json.dumps(record, indent=2) + "\n")
     for system, figures in medians.items():
         print(f"{system:8}" + "  ".join(f"{name} {value:.4g}" for name, value in figures.items()))
     print(f"recipe / plain: {record['ratio']:.2f} times the sentences a second; wrote {options.output}")

@@ -31,3 +31,26 @@ def test_a_run_is_killed_resumed_and_compared(tmp_path, capsys):
     assert 1 <= len(result["killed"]["kills"]) <= 2
     assert all(kill["documents finished"] < 3000 for kill in result["killed"]["kills"])
     assert '"peak MB"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (["--documents", "-1"], "argument --documents: '-1' is no whole number from 1"),
+        (["--small", "0"], "argument --small: '0' is no whole number from 1"),
+        (["--model", "nowhere"], "nowhere"),
+        (["--output", "/proc/nope/a.json"], "/proc/nope/a.json: cannot be written"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_measured(option, told, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(archive, "stages", lambda *_: pytest.fail("it went on"))
+    assert archive.main(["--output", str(tmp_path / "archive.json"), *option]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {told}")
+    assert error.count("\n") == 1
+
+
+def test_a_run_that_takes_no_longer_than_one_document_has_no_rate():
+    start = {"seconds": 2.0, "processor seconds": 1.0}
+    found = archive.with_rates({"documents": 10, "seconds": 1.9, "processor seconds": 2.0}, start)
+    assert (found["documents a second"], found["documents a processor second"]) == (None, 10.0)

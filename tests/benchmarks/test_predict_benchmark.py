@@ -78,3 +78,10 @@ def test_gold_is_read_before_anything_is_measured(folder, monkeypatch, capsys):
     monkeypatch.setattr(predict, "prepare_all", lambda *_: pytest.fail("it went on"))
     assert predict.main([str(folder), "--quick", "--gold", "typo.jsonl"]) == 2
     assert capsys.readouterr().err == "error: typo.jsonl: no such file; check the path\n"
+
+
+def test_two_files_of_gold_with_one_name_are_refused(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(predict, "prepare_all", lambda *_: pytest.fail("it went on"))
+    (tmp_path / "gold.jsonl").write_text("", encoding="utf-8")
+    assert predict.main([str(folder), "--quick", "--gold", str(tmp_path / "gold.jsonl")]) == 2
+    assert capsys.readouterr().err == f"error: --gold: {tmp_path / 'gold.jsonl'} has the name of another file of gold; give it its own\n"

@@ -30,6 +30,7 @@ def test_callers_take_turns_and_the_figures_are_written_down(tiny_folder, tmp_pa
     [
         (["--callers", "1,x"], "--callers '1,x': give whole numbers from 1"),
         (["--callers", "0"], "--callers '0': give whole numbers from 1"),
+        (["--json", "/proc/nope/s.json"], "/proc/nope/s.json: cannot be written"),
         (["--requests", "1"], "--requests, --rounds: percentiles need two requests"),
         (["--", "--model", "nowhere/at/all"], "nowhere/at/all: no such folder"),
     ],

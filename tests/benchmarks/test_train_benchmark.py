@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks import train
 
 
@@ -14,3 +16,20 @@ def test_a_recipe_that_is_not_there(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert train.main([]) == 2
     assert capsys.readouterr().err == "error: configs/parsbert.yaml: no such file; check the path\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (["--rounds", "0"], "argument --rounds: '0' is no whole number from 1"),
+        (["--steps", "-1"], "argument --steps: '-1' is no whole number from 1"),
+        (["--output", "/proc/nope/t.json"], "/proc/nope/t.json: cannot be written"),
+        (["--output", "benchmarks"], "benchmarks: is a folder"),
+    ],
+)
+def test_an_option_that_cannot_be(option, told, capsys, monkeypatch):
+    monkeypatch.setattr(train.subprocess, "run", lambda *_, **__: pytest.fail("it went on"))
+    assert train.main(option) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {told}")
+    assert error.count("\n") == 1
