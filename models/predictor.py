@@ -99,7 +99,8 @@ class Predictor:
 
         A string is read whole and named by its place ("1", "2", …); of an Article only the body is read, its offsets being into the whole
         text. ``batch_size`` counts sentences of usual length (64 tokens) in one pass of the network; by default the engine's own. Raises
-        UserError for a sentence of more than 10,000 words and for text that is not Unicode, TypeError for what is no document.
+        UserError for a sentence of more than 10,000 words or 200,000 characters and for text that is not Unicode, TypeError for what is no
+        document.
         """
         if isinstance(documents, str | Article):
             raise TypeError("predict takes an iterable of documents: put a single one into a list")
