@@ -75,13 +75,13 @@ def carry_out(run: Settings, data: Labelled) -> tuple[Predictor, dict[str, Any]]
     log.info("%s: %d sentences to train on, %d to choose the checkpoint; %s", run.name, count, choosing, encoder.source)
 
     check_room(run, encoder.model.num_parameters())
-    started = time.monotonic()
+    started = time.time()
     fitted = (distil if run.distil.layers else fit_stages)(run, encoder, data, run.folder / "checkpoints")
-    minutes = (time.monotonic() - started) / 60
+    minutes = None if _resumed(run, since=started) else round((time.time() - started) / 60, 1)
     predictor = Predictor.of(fitted.model, fitted.tokenizer, run.predict)
     metrics = {HELD_OUT: evaluate(predictor, data.held_out)}
     metrics |= {path: evaluate_gold(predictor, examples) for path, examples in data.gold.items()}
-    log.info("trained in %.1f minutes", minutes)
+    log.info("trained, going on from an earlier call" if minutes is None else f"trained in {minutes} minutes")
     if processes().is_main_process:
         _write(run, encoder, fitted, data, metrics, minutes)
     return predictor, metrics
@@ -105,7 +105,12 @@ def _sample(predictor: Predictor, held_out: Sequence[Example], sentences: int = 
     return next(predictor.predict(["\n".join(example.text for example in first)]))
 
 
-def _write(run: Settings, encoder: Encoder, fitted: Fit, data: Labelled, metrics: dict[str, Any], minutes: float) -> None:
+def _resumed(run: Settings, since: float) -> bool:
+    """Whether a stage went on from checkpoints of an earlier call, whose time nobody has counted: its mark is older."""
+    return any(mark.stat().st_mtime < since for mark in (run.folder / "checkpoints").rglob("fingerprint"))
+
+
+def _write(run: Settings, encoder: Encoder, fitted: Fit, data: Labelled, metrics: dict[str, Any], minutes: float | None) -> None:
     examples = (*data.training, *data.held_out)
     report = {
         "name": run.name,
@@ -118,7 +123,7 @@ def _write(run: Settings, encoder: Encoder, fitted: Fit, data: Labelled, metrics
         "metrics": metrics,
         "best_step": fitted.best_step,
         "temperature": round(fitted.temperature, 4),
-        "minutes": round(minutes, 1),
+        "minutes": minutes,
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers", "datasets", "accelerate", "seqeval")},
         "python": platform.python_version(),
         "processes": int(os.environ.get("WORLD_SIZE", "1")),

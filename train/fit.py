@@ -52,7 +52,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fit:
-    """A trained network with what chose it: ``history`` is the Trainer's log, one dictionary an entry; ``temperature`` calibrated it."""
+    """A trained network with what chose it: ``history`` is the Trainer's log, one dictionary an entry; ``temperature`` calibrated it,
+    in its last stage.
+    """
 
     model: GozarehModel
     tokenizer: PreTrainedTokenizerBase

@@ -38,6 +38,16 @@ def test_from_seeds_to_a_prediction(workplace, capsys):
         assert all(prediction["text"][span["start"] : span["end"]] == span["text"] for span in sentence["spans"])
 
 
+def test_minutes_are_told_where_one_call_took_them_all(workplace):
+    assert annotate(["--config", "configs/tiny.yaml"]) == 0
+    told = []
+    for _ in range(2):
+        assert train([*CONFIG, "train.max_steps=1", "train.evaluations=1"]) == 0
+        told.append(json.loads((workplace / "runs/tiny/report.json").read_text(encoding="utf-8"))["minutes"])
+    assert told[0] is not None
+    assert told[1] is None
+
+
 def test_cross_validation_writes_mean_and_spread(workplace, capsys):
     assert annotate(["--config", "configs/tiny.yaml"]) == 0
     assert cross_validate([*CONFIG, "train.max_steps=1", "train.evaluations=1", "--seeds", "1"]) == 0
