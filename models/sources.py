@@ -113,10 +113,19 @@ class Sources:
                 raise UserError(f"{output}: lies in the input {path} and would be read itself; name a place outside")
 
     def _files(self) -> Iterator[tuple[Path, str]]:
-        for path in self.paths:
+        for path, name in zip(self.paths, _names(self.paths), strict=True):
             with access(path, "read"):
                 folder = path.is_dir()
-            yield from _walk(path) if folder else [(path, path.name)]
+            yield from _walk(path) if folder else [(path, name)]
+
+
+def _names(paths: Iterable[Path]) -> list[str]:
+    """What each is called in ids: its name or, where several have the same, its path in the nearest folder that they are all in."""
+    whole = [Path(os.path.normpath(path.absolute())) for path in paths]
+    parents: dict[str, set[Path]] = {}
+    for path in whole:
+        parents.setdefault(path.name, set()).add(path.parent)
+    return [path.relative_to(os.path.commonpath(parents[path.name])).as_posix() for path in whole]
 
 
 def open_sources(texts: Sequence[str], paths: Iterable[Path]) -> Sources:

@@ -52,6 +52,15 @@ def test_a_folder_is_read_by_name_its_own_files_first(write, tmp_path):
     assert errors == []
 
 
+def test_files_of_one_name_have_ids_that_tell_them_apart(write, tmp_path, monkeypatch):
+    for name in ("aa/1.txt", "bb/c/1.txt", "bb/2.txt", "aa/n.jsonl"):
+        write(name, '{"text": "x"}')
+    monkeypatch.chdir(tmp_path / "aa")
+    alike = [Path("1.txt"), tmp_path / "bb/c/1.txt", Path("../bb/2.txt"), Path("n.jsonl")]
+    assert [id for id, _ in read(*alike)[0]] == ["aa/1", "bb/c/1", "2", "n-1"]
+    assert [id for id, _ in read(alike[0], alike[0], tmp_path / "bb")[0]] == ["1", "1", "2", "c/1"]
+
+
 def test_packed_lines_are_as_plain_ones(write):
     lines = '\ufeff{"text": "بله."}\r\n\n{"text": "نه.", "id": 3}'
     plain, packed = write("n.jsonl", lines), write("p/n.jsonl.gz", gzip.compress(lines[:20].encode()) + gzip.compress(lines[20:].encode()))
