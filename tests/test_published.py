@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 import gozareh
-from models.encoding import decode, encode, tag
+from models.encoding import decode_all, encode, tag
 from models.labels import IGNORED
 from models.predict import main as predict
 from models.predictor import PUBLISHED
@@ -82,7 +82,7 @@ def tokens_agree(predictor, text):
     (encoding,) = encode(predictor.tokenizer, [text], 512, 0)
     (window,) = encoding.windows
     logits, _ = predictor.engine(window.input_ids[None], np.ones_like(window.input_ids)[None])
-    (targets,) = tag(encoding, decode(encoding, [logits[0]], predictor.schema), predictor.schema)
+    (targets,) = tag(encoding, decode_all([encoding], [logits[0]], predictor.schema)[0], predictor.schema)
     real = targets.labels != IGNORED
     return bool((logits[0].argmax(-1) == targets.labels)[real].all())
 

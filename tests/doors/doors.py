@@ -37,7 +37,7 @@ import transformers
 from tiny import REPORT, TEXTS, tiny
 
 import gozareh
-from models.encoding import decode, encode, tag
+from models.encoding import decode_all, encode, tag
 from models.labels import IGNORED
 from models.onnx_engine import GRAPH
 from models.predictor import Predictor
@@ -170,7 +170,7 @@ def _token_margin(predictor: Predictor, text: str) -> float:
     if len(encoding.windows) > 1:
         return 0.0
     tags, _ = _probabilities(predictor, encoding.windows[0].input_ids)
-    (targets,) = tag(encoding, decode(encoding, [np.log(tags)], predictor.schema), predictor.schema)
+    (targets,) = tag(encoding, decode_all([encoding], [np.log(tags)], predictor.schema)[0], predictor.schema)
     real = targets.labels != IGNORED
     return _lead(tags[real]) if (tags.argmax(-1) == targets.labels)[real].all() else 0.0
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from models.encoding import NO_WORD, best_path, decode, decode_all, encode, tag
+from models.encoding import NO_WORD, best_path, decode_all, encode, tag
 from models.labels import IGNORED, SPAN_TYPES, Schema
 from models.records import Span
 from models.text import words
@@ -58,7 +58,7 @@ def test_decode_inverts_encode(tokenizer, sample):
     seen = {int(w) for window in encoding.windows for w in window.word_of} - {NO_WORD}
     starts, ends = ({encoding.words[i][edge] for i in seen} for edge in (0, 1))
     spans = [s for s in spans if s.start in starts and s.end in ends]  # a word without any token (a lone joiner) can't be an edge
-    found = decode(encoding, one_hot(tag(encoding, spans, SCHEMA)), SCHEMA)
+    found = decode_all([encoding], one_hot(tag(encoding, spans, SCHEMA)), SCHEMA)[0]
     assert [(s.label, s.start, s.end, s.text) for s in found] == [(s.label, s.start, s.end, s.text) for s in spans]
 
 
@@ -85,7 +85,7 @@ def test_an_inside_tag_never_opens_a_span():
     (encoding,) = encode(TOKENIZERS[0], ["اب سش"], 24, 8)
     logits = np.zeros((len(encoding.windows[0].input_ids), 9))
     logits[:, SCHEMA.inside("PERSON")] = 5.0
-    (span,) = decode(encoding, [logits], SCHEMA)  # the first word must become B-PERSON
+    (span,) = decode_all([encoding], [logits], SCHEMA)[0]  # the first word must become B-PERSON
     assert (span.label, span.text) == ("PERSON", "اب سش")
 
 
@@ -93,7 +93,7 @@ def test_neighbouring_spans_of_one_type_stay_two():
     text = "۱۰ ۲۰"
     (encoding,) = encode(TOKENIZERS[0], [text.replace("۰", "۲")], 24, 8)
     spans = [Span("NUMBER", 0, 2, encoding.text[:2]), Span("NUMBER", 3, 5, encoding.text[3:])]
-    assert [s.text for s in decode(encoding, one_hot(tag(encoding, spans, SCHEMA)), SCHEMA)] == ["۱۲", "۲۲"]
+    assert [s.text for s in decode_all([encoding], one_hot(tag(encoding, spans, SCHEMA)), SCHEMA)[0]] == ["۱۲", "۲۲"]
 
 
 def test_a_long_sentence_is_read_whole():
@@ -101,14 +101,14 @@ def test_a_long_sentence_is_read_whole():
     (encoding,) = encode(TOKENIZERS[0], [text], size=32, overlap=8)
     assert all(len(window.input_ids) <= 32 for window in encoding.windows)
     spans = [Span("ROLE", 4 * i, 4 * i + 7, "ابپ ابپ") for i in range(0, 498, 3)]
-    assert len(decode(encoding, one_hot(tag(encoding, spans, SCHEMA)), SCHEMA)) == len(spans)
+    assert len(decode_all([encoding], one_hot(tag(encoding, spans, SCHEMA)), SCHEMA)[0]) == len(spans)
 
 
 def test_a_word_of_many_windows_keeps_its_edges():
     text = "اب " + "س" * 100 + " شم"
     (encoding,) = encode(TOKENIZERS[0], [text], size=16, overlap=4)
     span = Span("PROGRAM", 3, 103, "س" * 100)
-    (found,) = decode(encoding, one_hot(tag(encoding, [span], SCHEMA)), SCHEMA)
+    (found,) = decode_all([encoding], one_hot(tag(encoding, [span], SCHEMA)), SCHEMA)[0]
     assert (found.start, found.end) == (3, 103)
 
 
@@ -133,7 +133,7 @@ def test_a_span_within_a_word_is_refused():
 
 def test_nothing_is_found_in_nothing():
     (encoding,) = encode(TOKENIZERS[0], [""], 24, 8)
-    assert decode(encoding, [np.zeros((len(encoding.windows[0].input_ids), 9))], SCHEMA) == ()
+    assert decode_all([encoding], [np.zeros((len(encoding.windows[0].input_ids), 9))], SCHEMA)[0] == ()
     assert encode(TOKENIZERS[0], [], 24, 8) == []
 
 
@@ -145,7 +145,7 @@ def test_sentences_decoded_together_are_decoded_as_each_alone():
         [dice.normal(size=(len(window.input_ids), 9)) for window in encoding.windows] for encoding in encodings
     ]  # many break the rule
     found = decode_all(encodings, [row for rows in logits for row in rows], SCHEMA)
-    assert found == [decode(encoding, rows, SCHEMA) for encoding, rows in zip(encodings, logits, strict=True)]
+    assert found == [decode_all([encoding], rows, SCHEMA)[0] for encoding, rows in zip(encodings, logits, strict=True)]
     assert found[1] == ()
     assert any(found)
     assert decode_all([], [], SCHEMA) == []

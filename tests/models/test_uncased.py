@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, BertTokenizerFast
 
-from models.encoding import NO_WORD, decode, encode, tag
+from models.encoding import NO_WORD, decode_all, encode, tag
 from models.labels import IGNORED, SPAN_TYPES, Schema
 from models.records import Span
 from models.text import words
@@ -68,7 +68,7 @@ def test_a_word_is_found_as_it_is_written(tokenizer, text):
     for stop in {start + first, end}:
         span = Span("ROLE", start, stop, sentence[start:stop])
         (encoding,) = encode(tokenizer.backend_tokenizer, [sentence], 24, 8)
-        (found,) = decode(encoding, one_hot(tag(encoding, [span], SCHEMA)), SCHEMA)
+        (found,) = decode_all([encoding], one_hot(tag(encoding, [span], SCHEMA)), SCHEMA)[0]
         assert (found.start, found.end, found.text) == (span.start, span.end, span.text)
 
 
@@ -95,7 +95,7 @@ def test_labels_come_back_as_they_were(tokenizer, sample):
     seen = {int(w) for window in encoding.windows for w in window.word_of} - {NO_WORD}
     starts, ends = ({encoding.words[i][edge] for i in seen} for edge in (0, 1))
     spans = [s for s in spans if s.start in starts and s.end in ends]  # a word all of whose characters are deleted can't be an edge
-    found = decode(encoding, one_hot(tag(encoding, spans, SCHEMA)), SCHEMA)
+    found = decode_all([encoding], one_hot(tag(encoding, spans, SCHEMA)), SCHEMA)[0]
     assert [(s.label, s.start, s.end, s.text) for s in found] == [(s.label, s.start, s.end, s.text) for s in spans]
 
 
