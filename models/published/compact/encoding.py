@@ -122,11 +122,6 @@ def _continues(word_of: Ids) -> Bools:
     return np.concatenate([[False], word_of[1:] == word_of[:-1]])
 
 
-def decode(encoding: Encoding, logits: Sequence[Floats], schema: Schema) -> tuple[Span, ...]:
-    """Spans of one sentence, as ``decode_all`` finds them."""
-    return decode_all([encoding], logits, schema)[0]
-
-
 def decode_all(encodings: Sequence[Encoding], logits: Sequence[Floats], schema: Schema) -> list[tuple[Span, ...]]:
     """Spans of each sentence from each window's tag logits, (tokens, tags), by the best BIO-valid path over whole words.
 
