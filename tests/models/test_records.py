@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 
@@ -132,9 +133,26 @@ def test_what_ctrl_c_leaves_half_done_is_an_interruption(capsys, left):
     @command
     def main(argv=None):
         try:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
         finally:
             raise left
 
     assert main([]) == 130
     assert capsys.readouterr().err == "interrupted\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_that_a_finalizer_swallows_is_an_interruption():
+    """The pipe to a worker that it ended would else be taken for a reader that has gone, and the command for done."""
+
+    class Swallowing:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    @command
+    def main(argv=None):
+        Swallowing()
+        raise BrokenPipeError
+
+    assert main([]) == 130

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import NoReturn, Protocol
 
 
@@ -41,12 +45,34 @@ def command(main: Callable[[Sequence[str] | None], int]) -> Main:
     @functools.wraps(main)
     def run(argv: Sequence[str] | None = None) -> int:
         _open_streams()
-        try:
-            return main(argv)
-        except (KeyboardInterrupt, Exception) as error:
-            return _reported(error)
+        with _noting_interruptions() as noted:
+            try:
+                return main(argv)
+            except (KeyboardInterrupt, Exception) as error:
+                return _reported(KeyboardInterrupt() if noted else error)
 
     return run
+
+
+@contextlib.contextmanager
+def _noting_interruptions() -> Iterator[list[int]]:
+    """A list that Ctrl-C adds to before it raises. What it cuts off raises errors of its own (a pipe to a process that it ended, a thread
+    not yet begun), which come after it, or alone where it fell into a finalizer and Python dropped it.
+    """
+    noted: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.append(number)
+        signal.default_int_handler(number, frame)
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield noted
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _open_streams() -> None:
@@ -58,7 +84,7 @@ def _open_streams() -> None:
 
 def _reported(error: BaseException) -> int:
     """Say on standard error what ended a command; gives its exit code."""
-    if _interrupted(error):
+    if isinstance(error, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return 130
     if isinstance(error, UserError):
@@ -70,10 +96,3 @@ def _reported(error: BaseException) -> int:
     traceback.print_exception(error)
     print(f"error: a fault of ours, not of your input: {type(error).__name__}: {error}", file=sys.stderr)
     return 1
-
-
-def _interrupted(error: BaseException | None) -> bool:
-    """Whether an error is Ctrl-C's, or was raised where Ctrl-C cut something off: a pipe to a process it ended, a thread not yet begun."""
-    while error and not isinstance(error, KeyboardInterrupt):
-        error = error.__context__
-    return error is not None
