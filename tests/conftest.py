@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports the hub's client: no test goes to the network
 
@@ -13,6 +14,8 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from models.labels import Schema
 from models.modeling import joint_model
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in a shell's background ignores Ctrl-C, and so would the tests' commands
 
 SPECIALS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
 CHARACTERS = "آابپتثجچحخدذرزژسشصضطظعغفقکگلمنوهیءأإئؤةۀكي\u200c" + "0123456789۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩" + ".,،؛:؟!?«»()[]/-%٪٫٬…\"'"
