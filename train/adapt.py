@@ -29,7 +29,7 @@ from models.settings import Settings
 from .batches import generator
 from .dataset import read_labelled
 from .fit import encoder_of, fingerprint, resumable, training_arguments
-from .processes import processes
+from .processes import check_alone
 from .room import check_room
 from .trainer import saving
 
@@ -73,9 +73,7 @@ def adapt(run: Settings, encoder: Encoder, training: Sequence[Example], held_out
 
     Raises UserError for an encoder that has no mask or is not of BERT's kind, for a network that is lost, and in one of several processes.
     """
-    several: int = processes().num_processes  # type: ignore[has-type] # set where mypy does not look
-    if several > 1:
-        raise UserError(f"adapt: an encoder is adapted in one process, and there are {several}; run `python -m train.adapt` by itself")
+    check_alone("adapt: an encoder is adapted", "python -m train.adapt")
     set_seed(run.seed)
     tokenizer = encoder.tokenizer
     if tokenizer.mask_token is None:

@@ -32,7 +32,7 @@ from .batches import generator
 from .calibrate import calibrate
 from .dataset import Labelled
 from .fit import Fit, as_stored, augmented, fingerprint, resumable, training_arguments
-from .processes import processes
+from .processes import check_alone
 from .trainer import saving
 
 log = logging.getLogger(__name__)
@@ -47,9 +47,7 @@ def distil(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit
     Checkpoints go to ``folder``; an interrupted run goes on from the last. Raises UserError for a folder that is no whole model of ours,
     for more layers than it has, and in one of several processes.
     """
-    several: int = processes().num_processes  # type: ignore[has-type] # set where mypy does not look
-    if several > 1:
-        raise UserError(f"distil: a student learns in one process, and there are {several}; run `python -m train` by itself")
+    check_alone("distil: a student learns", "python -m train")
     set_seed(run.seed)
     teacher = load_network(check_folder(Path(run.encoder.source)))
     student = shallow(teacher, run.distil.layers)
@@ -108,7 +106,8 @@ class LikeLengths(LengthGroupedSampler):
 
     def __iter__(self) -> Iterator[int]:
         self.generator = generator(self.seed, self.step() // -(-len(self) // self.batch_size))
-        return iter(list(super().__iter__()))  # type: ignore[no-untyped-call] # of transformers
+        order: Iterator[int] = super().__iter__()  # type: ignore[no-untyped-call] # of transformers
+        return order
 
 
 class Distiller(Trainer):

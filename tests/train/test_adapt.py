@@ -104,7 +104,7 @@ def test_nothing_learnt_is_nothing_changed_and_a_resumed_run_is_the_same(tiny_en
 
 
 def test_more_than_one_process_is_refused(tiny_encoder, tiny_tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setattr("train.adapt.processes", lambda: SimpleNamespace(num_processes=2))
+    monkeypatch.setattr("train.processes.processes", lambda: SimpleNamespace(num_processes=2))
     with pytest.raises(UserError, match=r"adapt: an encoder is adapted in one process, and there are 2"):
         adapt(run(), Encoder(tiny_encoder, tiny_tokenizer, "tiny", "MIT"), SENTENCES, SENTENCES, tmp_path / "checkpoints")
 

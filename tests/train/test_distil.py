@@ -133,7 +133,7 @@ def test_a_student_that_is_lost_is_told_of_at_its_step(teach, teacher, tiny_toke
 
 
 def test_more_than_one_process_is_refused(tiny_encoder, tiny_tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setattr("train.distil.processes", lambda: SimpleNamespace(num_processes=2))
+    monkeypatch.setattr("train.processes.processes", lambda: SimpleNamespace(num_processes=2))
     run, data = load_settings("configs/compact-half.yaml"), Labelled(Schema(), [], [], {})
     with pytest.raises(UserError, match=r"distil: a student learns in one process, and there are 2"):
         distil(run, Encoder(tiny_encoder, tiny_tokenizer, "tiny", "mit"), data, tmp_path)
