@@ -391,7 +391,7 @@ def _measure(atoms: list[_Atom], i: int) -> tuple[tuple[str | None, int] | None,
 # Units -------------------------------------------------------------------------------------------------------------------------------
 
 _LOOK_AHEAD = 100  # characters of the following text that may matter
-_RANGE = re.compile(r"\s*(?:تا|الی|یا|-|–)\s*(?=[^\s])")
+_RANGE = re.compile(rf"\s*(?:(?:تا|ال[یيى]|[یي]ا)(?!{_LETTER})|-|–)\s*(?=[^\s])")
 _DIGIT = re.compile(r"\d")
 _DIGIT_OR_MINUS = re.compile(r"[\d−–-]|منفی")  # a hyphen is no sure minus: it may be a range's, «۱۰-۱۵»
 _TWO_WORDS = re.compile(
@@ -433,8 +433,7 @@ def _first_of_range(numeral: Numeral, rest: str) -> tuple[Value, str | None]:
     second = next(iter(find(folded.text)), None)
     if second is None or second.start > 0:
         return numeral.value, None
-    value = numeral.value
-    if numeral.scale == 1:  # «۲ تا ۳ هزار میلیارد» begins at 2 of these, «۲۵۰۰ تا ۳ هزار میلیارد» at 2500 milliards, «۵۰۰ تا ۲ هزار» at 500
-        scale = next((scale for scale in (second.first_scale, second.scale) if value < second.value / scale), 1)
-        value = _plain(Fraction(str(value)) * scale)
+    # «۲ تا ۳ هزار میلیارد» begins at 2 of these, «۲۵۰۰ تا ۳ هزار میلیارد» at 2500 milliards, «۵۰۰ تا ۲ هزار» at 500
+    scale = next((scale for scale in (second.first_scale, second.scale) if numeral.value < second.value / scale), 1)
+    value = _plain(Fraction(str(numeral.value)) * scale)
     return value, second.unit or _counted(rest[folded.origin(second.start, second.end)[1] :])
