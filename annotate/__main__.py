@@ -29,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Label articles; see ``--help``. Returns 0, or 2 after a mistake of the user's, with one line on standard error."""
     parser = ArgumentParser(prog="python -m annotate", description="Label articles with the rules and combine the rules' votes.")
     parser.add_argument("--config", required=True, metavar="FILE", help="the run's YAML, for instance configs/compact.yaml")
-    parser.add_argument("--articles", nargs="+", metavar="PATH", help="files (.txt, .jsonl, .html) or folders, in place of the config's")
+    parser.add_argument(
+        "--articles", nargs="+", action="extend", metavar="PATH", help="files (.txt, .jsonl, .html) or folders, in place of the config's"
+    )
     parser.add_argument("--output", metavar="FILE", help="weak labels as JSONL, in place of the config's; annotation.json goes beside them")
     parser.add_argument("--gold", metavar="FILE", help="hand labels to measure on, in place of the config's")
     parser.add_argument("--publish", metavar="FOLDER", help="write the labels there too, as a data set that datasets.load_dataset opens")

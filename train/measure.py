@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure a published model."""
     parser = ArgumentParser(prog="python -m train.measure", description=__doc__)
     parser.add_argument("model", help="a published folder or a hub name")
-    parser.add_argument("--gold", required=True, nargs="+", metavar="FILE", help="labelled sentences, JSONL")
+    parser.add_argument("--gold", required=True, nargs="+", action="extend", metavar="FILE", help="labelled sentences, JSONL")
     parser.add_argument("--to", type=Path, metavar="FOLDER", help="write measures.json and plots there")
     options = parser.parse_args(argv)
     if options.to:

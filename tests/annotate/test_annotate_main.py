@@ -65,6 +65,12 @@ def test_articles_can_be_named_limited_excluded_and_chosen_by_licence(config: Pa
     assert {example.article for example in read_examples(config.with_name("weak.jsonl"))} == {"n3", "n5"}
 
 
+def test_articles_named_one_by_one_are_all_labelled(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "qom.txt").write_text(TEXT, encoding="utf-8")
+    assert main(["--config", str(config), "--articles", str(tmp_path / "yazd.txt"), "--articles", str(tmp_path / "qom.txt")]) == 0
+    assert [example.article for example in read_examples(config.with_name("weak.jsonl"))] == ["yazd", "qom"]
+
+
 def test_articles_on_the_topic_are_all_taken_and_others_within_the_limit(config: Path, tmp_path: Path) -> None:
     texts = ["مدیر‌كل بهزیستي", "مديركل بهزيستى", "هوا", "باران", "برف"]
     (tmp_path / "news.jsonl").write_text("".join(json.dumps({"id": f"n{i}", "text": text}) + "\n" for i, text in enumerate(texts)), "utf-8")

@@ -39,8 +39,9 @@ def test_a_file_in_the_folders_place_is_told_before_anything_is_read(tmp_path, c
     assert capsys.readouterr().err == f"error: --to: {tmp_path / 'notes.txt'} is a file; name a folder\n"
 
 
-def test_two_files_of_one_name_are_told_before_anything_is_read(tmp_path, capsys):
-    assert main(["nowhere", "--gold", "a/gold.jsonl", "b/gold.jsonl", "--to", str(tmp_path)]) == 2
+@pytest.mark.parametrize("between", [[], ["--gold"]])
+def test_two_files_of_one_name_are_told_before_anything_is_read(tmp_path, capsys, between):
+    assert main(["nowhere", "--gold", "a/gold.jsonl", *between, "b/gold.jsonl", "--to", str(tmp_path)]) == 2
     assert "--gold: the plots of a/gold.jsonl and b/gold.jsonl would go to one folder" in capsys.readouterr().err
 
 
