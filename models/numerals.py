@@ -60,23 +60,25 @@ def find(text: str) -> list[Numeral]:
     return numerals
 
 
-def value_of(surface: str, following: str = "") -> tuple[Value, str | None] | None:
-    """Value and unit of an untouched surface, or None if it holds no numeral; ``following`` is the untouched text after it.
+def value_of(surface: str, following: str = "", preceding: str = "") -> tuple[Value, str | None] | None:
+    """Value and unit of an untouched surface, or None if it holds no numeral; ``following`` and ``preceding`` are the text around it.
 
-    None, too, where the numeral is only a part of what the surface says («۱۲ ۰۰۰», «-۵»), unless that is a range.
+    None, too, where the numeral is only a part of what the surface says («۱۲ ۰۰۰», «-۵»), unless that is a range, or of what the surface
+    says with the word beside it («ده‌ها هزار», «منفی ۵ درصد»). Of «۱۰ هزارنفر» it is worth ten thousand.
 
     The unit is the surface's own, as a standard word («تومان» for «تومانی», «درصد» for «%»); else the counted noun that follows (see
     ``_counted``). The first end of a range takes both from the second: «۱۰» before «تا ۲۰ هزار نفر» is 10000 «نفر».
     """
+    surface, following = _cut(fold_characters(surface), fold_characters(following[:_LOOK_AHEAD]))
     folded = fold(surface)
     numerals = find(folded.text)
-    if not numerals:
+    if not numerals or _BESIDE_BEFORE.search(fold(preceding[-_LOOK_BEHIND:]).text):
         return None
     numeral = numerals[0]
-    rest = surface[folded.origin(numeral.start, numeral.end)[1] :] + following[:_LOOK_AHEAD]
+    rest = surface[folded.origin(numeral.start, numeral.end)[1] :] + following
     to = _RANGE.match(rest)
     goes_on = len(numerals) > 1 or _DIGIT.search(folded.text, numeral.end)
-    if _DIGIT_OR_MINUS.search(folded.text, 0, numeral.start) or (goes_on and not to):
+    if _DIGIT_OR_BESIDE.search(folded.text, 0, numeral.start) or (goes_on and not to) or _POINT_AFTER.match(rest):
         return None
     if numeral.unit:
         return numeral.value, numeral.unit
@@ -202,9 +204,11 @@ def _tied_to_latin(text: str, start: int, end: int) -> bool:
 _NAMING = re.compile(r"(?:[A-Za-z]-?|[#_]\w*-?)$")
 _GROUPED = re.compile(r"(\d{1,3}(?:[,،]\d{3})+|\d{1,3}(?:\.\d{3}){2,})(?:[./](\d+))?")
 _SLASHED = re.compile(r"[1-9]\d{0,2}(?:/\d{3})+")
+_DOTTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 _PLAIN = re.compile(r"(0|[1-9]\d{0,17})(?:([./]|,(?=\d\d?$))(\d{1,6}))?")
 _LONGEST_MEASURE = 10
 _MEASURED = re.compile(f" ?{_A_MEASURE}")
+_NEVER_IN_PARTS = re.compile(rf" ?(?:(?:تومان|تومن|ریال)ی?|نفر)(?!{_LETTER})")
 _WHOLE = re.compile(rf" ?(?:(?:{'|'.join((*_CURRENCIES, 'تومن'))})ی?|نفر)(?!{_LETTER})")  # what is given in whole thousands
 
 
@@ -213,8 +217,11 @@ def _digits(run: str, after: str) -> Fraction | None:
 
     A comma that one or two digits follow is a decimal point where ``_TOKEN`` has found a measure or a magnitude after them («۳۲,۲ درصد»).
     A slash is the Persian decimal point («۱۲/۵»), unless the two sides are years in a row and no measure comes after them, or it parts
-    groups of three: several («۱/۲۵۰/۰۰۰»), one of noughts («۱/۰۰۰»), or one in a sum of money («۱۲/۵۰۰ تومان»).
+    groups of three: several («۱/۲۵۰/۰۰۰»), one of noughts («۱/۰۰۰»), or one in a sum of money («۱۲/۵۰۰ تومان»). So does a point, but of
+    other currencies there are thousandths («۱.۱۲۵ دلار» for a euro).
     """
+    if _DOTTED.fullmatch(run) and (run.endswith(".000") or _NEVER_IN_PARTS.match(after)):
+        return Fraction(run.replace(".", ""))
     if _SLASHED.fullmatch(run) and len(run) < 30 and (run.count("/") > 1 or run.endswith("/000") or _WHOLE.match(after)):
         return Fraction(run.replace("/", ""))
     if (grouped := _GROUPED.fullmatch(run)) and len(run) < 30:
@@ -390,13 +397,16 @@ def _measure(atoms: list[_Atom], i: int) -> tuple[tuple[str | None, int] | None,
 
 # Units -------------------------------------------------------------------------------------------------------------------------------
 
-_LOOK_AHEAD = 100  # characters of the following text that may matter
+_LOOK_AHEAD, _LOOK_BEHIND = 100, 20  # characters of the text after and before that may matter
 _RANGE = re.compile(rf"\s*(?:(?:تا|ال[یيى]|[یي]ا)(?!{_LETTER})|-|–)\s*(?=[^\s])")
 _DIGIT = re.compile(r"\d")
-_DIGIT_OR_MINUS = re.compile(r"[\d−–-]|منفی")  # a hyphen is no sure minus: it may be a range's, «۱۰-۱۵»
+_BESIDE = rf"(?<!{_LETTER})(?:منفی|ممیز|چند(?:ین)?|(?:ده|صد|هزار) ?ها)(?!{_LETTER})"  # words that a numeral is a part with
+_DIGIT_OR_BESIDE = re.compile(rf"[\d−–-]|{_BESIDE}")  # a hyphen is no sure minus: it may be a range's, «۱۰-۱۵»
+_BESIDE_BEFORE = re.compile(rf"(?:−|{_BESIDE}) ?$")
+_POINT_AFTER = re.compile(rf"\s*ممیز(?!{_LETTER})")
 _TWO_WORDS = re.compile(
-    "(?:(?:متر|کیلومتر) (?:مربع|مکعب)|(?:کیلو|مگا|گیگا)وات ساعت|مهد کودک|شبانه روز|درجه سانتی ?گراد"
-    r"|میلی ?(?:متر|لیتر|گرم)|سانتی ?متر|کیلو ?گرم)(?!\w)"
+    "(?:(?:متر|کیلو ?متر) (?:مربع|مکعب)|(?:کیلو|مگا|گیگا)وات ساعت|مهد کودک|شبانه روز|درجه سانتی ?گراد"
+    r"|میلی ?(?:متر|لیتر|گرم)|سانتی ?متر|کیلو ?(?:متر|گرم)|واحد درصد)(?!\w)"
 )
 _FUNCTION_WORDS = """
     از به با بر در تا برای و یا که را هم نیز هر این آن همین همان او وی من ما شما آنها ایشان خود یک دو چند همه هیچ بین میان روی زیر بدون
@@ -409,6 +419,20 @@ _VERBS_AND_ADJECTIVES = """
     اعلام ثبت انجام وجود جدید بزرگ کوچک مختلف
 """
 _NOT_COUNTED = frozenset((_FUNCTION_WORDS + _VERBS_AND_ADJECTIVES).split())
+
+
+_GLUED = re.compile(rf"(?:{'|'.join(_MAGNITUDES)}){ZWNJ}?(?=(?:نفر|خانوار|تن|واحد|هکتار)ی?(?!{_LETTER}))")
+
+
+def _cut(surface: str, following: str) -> tuple[str, str]:
+    """The two with what decides a value in the first: «هزار» of « هزارنفر», as no span ends within a word; « نفر», which no half has."""
+    text, end = surface + following, len(surface)
+    glued = _GLUED.search(text)
+    if glued and not text[end : glued.start()].strip():
+        end = glued.end()
+    elif whole := _WHOLE.match(text, end):
+        end = whole.end()
+    return text[:end], text[end:]
 
 
 def _counted(following: str) -> str | None:

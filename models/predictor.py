@@ -288,7 +288,7 @@ def _pad(rows: Sequence[Ids]) -> tuple[Ids, Ids]:
 
 def _finished(span: Span, text: str) -> Span:
     """A decoded span with a rounded score and, for a NUMBER, its meaning."""
-    value, unit = (value_of(span.text, text[span.end :]) if span.label == NUMBER else None) or (None, None)
+    value, unit = (value_of(span.text, text[span.end :], text[: span.start]) if span.label == NUMBER else None) or (None, None)
     return Span(span.label, span.start, span.end, span.text, round(span.score, _DECIMALS), value, unit)
 
 
