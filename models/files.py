@@ -110,7 +110,7 @@ def field(record: dict[str, Any], key: str, kind: type, where: str) -> Any:
     if key not in record:
         raise UserError(f"{where}: no field '{key}'; each line needs one")
     if not isinstance(record[key], kind):
-        raise UserError(f"{where}, field '{key}': {type(record[key]).__name__} in place of {kind.__name__}")
+        raise UserError(f"{where}, field '{key}': {type(record[key]).__name__} in place of {kind.__name__}; mend the field")
     return record[key]
 
 

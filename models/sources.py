@@ -54,7 +54,7 @@ class Record:
             return _whole(decode(self.data, self.where), self.id, self.where)
         record = parse_object(_line(self.data, self.where), self.where)
         id = record.get("id", self.id)
-        if not isinstance(id, str | int):
+        if isinstance(id, bool) or not isinstance(id, str | int):
             raise UserError(f"{self.where}, field 'id': {type(id).__name__} in place of a string; mend or leave out the field")
         return _whole(field(record, "text", str, self.where), str(id), self.where)
 

@@ -208,7 +208,7 @@ def _parse_examples(text: str, name: str) -> Iterator[Example]:
             raise UserError(f"{where}, field 'types_by_hand': {types!r} is no list of {', '.join(SPAN_TYPES)}")
         for key in ("article", "source", "licence"):
             if not isinstance(record.get(key), str | None):
-                raise UserError(f"{where}, field '{key}': {type(record[key]).__name__} in place of str")
+                raise UserError(f"{where}, field '{key}': {type(record[key]).__name__} in place of str; mend the field")
         yield Example(
             id=id,
             text=body,
