@@ -10,14 +10,14 @@ from pathlib import Path
 
 from datasets import disable_progress_bars  # type: ignore[attr-defined]
 
-from models import settings
+from models import files, settings
 from models.errors import ArgumentParser, UserError, command
 from models.records import Article, Example, read_examples, write_examples
 from models.settings import AnnotateSettings, Settings
 from models.text import fold
 
 from . import label_model, publish, report
-from .articles import read_articles, sentences_of
+from .articles import check_apart, read_articles, sentences_of
 from .functions.base import any_of
 from .label_model import Ballot
 from .reviews import read_reviews, reviewed
@@ -53,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if output == described:
         raise UserError(f"{output}: is where the report goes; name another file for the labels")
     gold_path = arguments.gold or run.gold
+    files.check_apart(output, [*filter(None, [gold_path]), *run.reviews])
+    check_apart(output, arguments.articles or run.articles)
     gold = read_examples(gold_path) if gold_path else []
     reviews = read_reviews(run.reviews)
 

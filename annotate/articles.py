@@ -84,11 +84,21 @@ def files_of(path: Path) -> list[Path]:
     return found
 
 
+def check_apart(output: Path, paths: Iterable[str | Path]) -> None:
+    """Raise UserError for an output that is one of the articles' files, or lies in one of their folders and would be read as one."""
+    for path in map(Path, paths):
+        files.check_apart(output, files_of(path))
+        if output.name.endswith(_SUFFIXES) and output.resolve().is_relative_to(path.resolve()):
+            raise UserError(f"{output}: lies among the articles and would be read as one; name a place outside")
+
+
 def read_file(path: Path) -> Iterator[Article]:
     """The articles of one file. Raises UserError as ``read_articles`` does."""
     for suffix, read in _READERS.items():
         if path.name.endswith(suffix):
             return read(path)
+    if not path.exists():
+        raise UserError(f"{path}: no such file; check the path")
     raise UserError(f"{path}: unknown suffix '{path.suffix}'; name {', '.join(_SUFFIXES)} files")
 
 

@@ -17,7 +17,7 @@ from models.records import Example, Sentence, read_examples
 
 from . import label_model
 from .__main__ import select
-from .articles import sentences_of
+from .articles import check_apart, sentences_of
 from .functions import ClaimFunction, SpanFunction, claims, numbers, persons, programs, roles
 from .label_model import Ballot
 from .voting import sentences_of_examples, vote
@@ -62,9 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     gold = [*filter(None, [run.annotate.gold]), *options.gold]
     if not gold:
         raise UserError(f"{options.config}: no gold to read; name it with 'annotate.gold' or --gold")
+    output = options.output or run.folder / "rules.jsonl"
+    files.check_apart(output, gold)
+    check_apart(output, run.annotate.articles)
     asked = [article for path in gold for article in sentences_of_examples(read_examples(path))]
     ballots = [ballot for article in select(run.annotate.articles, run.annotate) for ballot in vote(list(sentences_of(article)))]
-    output = options.output or run.folder / "rules.jsonl"
     with files.write_whole(output) as out:
         for system, examples in readings(ballots, asked):
             out.writelines(files.to_json({"system": system} | example.to_dict()) + "\n" for example in examples)

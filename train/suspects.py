@@ -115,6 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if importlib.util.find_spec("cleanlab") is None:
         raise UserError("the package cleanlab is not installed; pip install 'gozareh[review]'")
     run = settings.load(options.config, options.overrides)
+    output = options.output or run.folder / "suspects.jsonl"
+    files.check_apart(output, [run.annotate.output, *run.annotate.reviews])  # answers that somebody has filled in are not written over
     labelled = read_examples(run.annotate.output)
     held_out = {example.id for example in split_by_article(labelled, run.train.held_out)[1]}
     reviewed = {record.get("sentence") for path in run.annotate.reviews for _, record in files.parse_jsonl(files.read_text(path), path)}
@@ -123,7 +125,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if predictor.schema != Schema():
         raise UserError(f"--model: {options.model} reads other labels than the weak ones; name a model of this project's labels")
     rows = suspects(examples, predictor)
-    output = options.output or run.folder / "suspects.jsonl"
     with files.write_whole(output) as out:
         out.writelines(files.to_json(row | {"held_out": row["id"] in held_out}) + "\n" for row in rows)
     print(f"{output}: {len(rows)} of {len(examples)} sentences have a label that is likely wrong; the likeliest come first")

@@ -131,6 +131,23 @@ def test_labels_in_the_reports_place_are_refused(config: Path, tmp_path: Path, c
     assert not (tmp_path / "annotation.json").exists()
 
 
+def test_what_is_read_is_not_written_over(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gold, reviews, news = tmp_path / "gold.jsonl", tmp_path / "reviews.jsonl", tmp_path / "news" / "a.jsonl"
+    write_examples(gold, [Example("yazd-001", TEXT.strip(), (), "STATISTIC")])
+    reviews.write_text('{"sentence": "0", "claim": "POLICY"}\n', encoding="utf-8")
+    news.parent.mkdir()
+    news.write_text(json.dumps({"text": TEXT}) + "\n", encoding="utf-8")
+    before = {path: path.read_bytes() for path in (gold, reviews, news)}
+    arguments = ["--config", str(config), "--gold", str(gold), f"annotate.reviews=[{reviews}]", "--articles", str(news.parent)]
+    for path in before:
+        assert main([*arguments, "--output", str(path)]) == 2
+        assert capsys.readouterr().err == f"error: {path}: is the input {path} itself; name another file\n"
+    assert {path: path.read_bytes() for path in before} == before
+    assert main([*arguments, "--output", str(news.with_name("weak.jsonl"))]) == 2
+    assert "weak.jsonl: lies among the articles and would be read as one; name a place outside\n" in capsys.readouterr().err
+    assert [path.name for path in news.parent.iterdir()] == ["a.jsonl"]
+
+
 def test_nothing_left_to_read_is_a_mistake(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "news.jsonl").write_text(json.dumps({"id": "n", "text": TEXT, "licence": "none stated"}) + "\n", encoding="utf-8")
     with config.open("a", encoding="utf-8") as out:

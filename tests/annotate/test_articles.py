@@ -104,6 +104,8 @@ def test_a_mistake_is_one_line_that_names_the_place(tmp_path: Path, name: str, d
 def test_a_missing_file_and_a_folder_without_articles_are_mistakes(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.txt: no such file"):
         list(read_articles([tmp_path / "none.txt"]))
+    with pytest.raises(UserError, match=r"none: no such file"):
+        list(read_articles([tmp_path / "none"]))
     with pytest.raises(UserError, match="holds no article"):
         list(read_articles([tmp_path]))
 

@@ -103,7 +103,11 @@ def test_a_row_filled_in_is_a_review(weak, tmp_path, tiny_folder, capsys):
     output.write_text(json.dumps(row), encoding="utf-8")
     assert read_reviews([output])[digest(weak[100].text)].claim == "POLICY"
 
-    assert main([*options, f"annotate.reviews=[{output}]"]) == 0
+    answered = output.read_bytes()
+    assert main([*options, f"annotate.reviews=[{output}]"]) == 2
+    assert capsys.readouterr().err == f"error: {output}: is the input {output} itself; name another file\n"
+    assert output.read_bytes() == answered
+    assert main(["--output", str(tmp_path / "more.jsonl"), *options[:4], options[-1], f"annotate.reviews=[{output}]"]) == 0
     assert "of 179 sentences" in capsys.readouterr().out
 
 

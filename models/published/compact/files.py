@@ -12,7 +12,7 @@ import reprlib
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -118,6 +118,17 @@ def shown(path: str | Path) -> str:
     """A path in one line without control characters: a name in a folder that came from elsewhere may hold any."""
     name = str(path)
     return name if name.replace("\u200c", "").isprintable() else ascii(name)  # a ZWNJ does no harm, and Persian names have it
+
+
+def check_apart(output: str | Path, inputs: Iterable[str | Path]) -> None:
+    """Raise UserError for an output that would take the place of an input."""
+    with access(output, "written"):
+        target = Path(output).resolve()
+    for path in inputs:
+        with access(path, "read"):
+            source = Path(path).resolve()
+        if source == target:
+            raise UserError(f"{output}: is the input {path} itself; name another file")
 
 
 @contextlib.contextmanager
