@@ -133,7 +133,7 @@ def _onnx_layer(shapes: list[tuple[int, int]], *, eight_bits: bool) -> Any:
     """A graph of the products alone, run on one thread into memory that is kept."""
     import numpy as np  # noqa: PLC0415 - see the module's docstring
     import onnx  # noqa: PLC0415
-    import onnxruntime  # noqa: PLC0415
+    from onnxruntime import InferenceSession, OrtValue  # type: ignore[attr-defined] # noqa: PLC0415
 
     from models.onnx_engine import session_options  # noqa: PLC0415
 
@@ -151,12 +151,12 @@ def _onnx_layer(shapes: list[tuple[int, int]], *, eight_bits: bool) -> Any:
     head = '<ir_version: 9, opset_import: ["": 18, "com.microsoft": 1]>'
     model = onnx.parser.parse_model(f"{head} layer ({', '.join(inputs)}) => ({', '.join(outputs)}) {{ {' '.join(nodes)} }}")
     model.graph.initializer.extend(onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in weights.items())
-    session: Any = onnxruntime.InferenceSession(model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"])
+    session: Any = InferenceSession(model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"])
     binding = session.io_binding()
     for given, array in inputs.items():
         binding.bind_cpu_input(given.split()[1], array)
     for i, (_, columns) in enumerate(shapes):
-        binding.bind_ortvalue_output(f"y{i}", onnxruntime.OrtValue.ortvalue_from_shape_and_type([ROWS, columns], np.float32))
+        binding.bind_ortvalue_output(f"y{i}", OrtValue.ortvalue_from_shape_and_type([ROWS, columns], np.float32))
     return lambda: session.run_with_iobinding(binding)
 
 

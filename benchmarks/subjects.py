@@ -113,7 +113,7 @@ def random_model(like: Path, folder: Path, config: BertConfig, *, seed: int = 13
     folder.mkdir(parents=True)
     torch.manual_seed(seed)
     model = joint_model(BertModel(config), Schema())
-    for head in (model.classifier, model.claim_classifier):
+    for head in (model.classifier, model.claim_output):
         torch.nn.init.normal_(head.weight, std=spread)
     model.classifier.bias.data[0] = bias
     write(model, AutoTokenizer.from_pretrained(like), folder, files.read_json(like / "config.json", "name a published model")["gozareh"])

@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from transformers import BertConfig, BertModel, Trainer, TrainerCallback, TrainingArguments, set_seed
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
 
 from models import files, settings
 from models.errors import ArgumentParser, command
@@ -69,7 +70,7 @@ class Clock(TrainerCallback):
         self.marks: list[tuple[Any, Any]] = []
         self.began = 0.0
 
-    def on_step_end(self, _: TrainingArguments, state: Any, *__: Any, **___: Any) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002
         """Begin after the warm-up, end after the last step."""
         if state.global_step == WARM_UP:
             self.began, self.marks = self.now(), []
@@ -88,7 +89,7 @@ class Clock(TrainerCallback):
         """A point in the device's work, which a GPU need not wait for."""
         if not GPU:
             return time.process_time()
-        event = torch.cuda.Event(enable_timing=True)
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record()
         return event
 
@@ -96,9 +97,9 @@ class Clock(TrainerCallback):
         """Mark the beginning and the end of each training step."""
         step = trainer.training_step
 
-        def watched(model: Any, inputs: Any, *args: Any) -> Any:
+        def watched(model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None) -> Tensor:
             begin = self.mark()
-            loss = step(model, inputs, *args)
+            loss = step(model, inputs, num_items_in_batch)
             self.marks.append((begin, self.mark()))
             if trainer.state.global_step >= WARM_UP:
                 seen.extend(of_rows[name] for name in inputs.get("names", ()))
@@ -122,7 +123,7 @@ def plain(model: GozarehModel, data: list[Row], steps: int, folder: str, clock: 
         model=model,
         args=TrainingArguments(folder, max_steps=steps, save_strategy="no", report_to=[], remove_unused_columns=False, use_cpu=not GPU),
         data_collator=lambda batch: {**padded(batch, 0), "names": [row.id for row in batch]},
-        train_dataset=data,  # type: ignore[arg-type]
+        train_dataset=data,
         callbacks=[clock],
     )
 
@@ -132,15 +133,16 @@ def recipe(model: GozarehModel, data: list[Row], steps: int, folder: str, clock:
     run = settings.load(RECIPE, overrides)
     run = replace(run, train=replace(run.train, max_steps=steps, keep="last"))
     arguments = training_arguments(run, len(data), Path(folder))
-    arguments.eval_strategy = arguments.save_strategy = "no"  # type: ignore[assignment]
+    arguments.eval_strategy = arguments.save_strategy = "no"
     return JointTrainer(model, data, run.train, dict, args=arguments, callbacks=[clock])
 
 
 def measure(system: str, steps: int, overrides: list[str]) -> dict[str, float]:
     """One run."""
     set_seed(13)
-    data, clock, seen = rows(20_000), Clock(), []
-    model = joint_model(BertModel(BertConfig(**SIZE, max_position_embeddings=512)), Schema())
+    data, clock = rows(20_000), Clock()
+    seen: list[Row] = []
+    model = joint_model(BertModel(BertConfig.from_dict(SIZE)), Schema())
     with tempfile.TemporaryDirectory() as folder:
         total = WARM_UP + steps
         trainer = plain(model, data, total, folder, clock) if system == "plain" else recipe(model, data, total, folder, clock, overrides)
