@@ -33,12 +33,13 @@ from typing import Any
 
 from models import files
 from models.archive import SIZE
-from models.errors import ArgumentParser, command
+from models.errors import ArgumentParser, at_least, command
 from models.folder import check_folder
 from models.predictor import PUBLISHED
 
 from .machine import ROOT, machine
-from .options import at_least, check_output
+from .news import seed_articles
+from .options import check_output
 
 POINTS = 20  # of a run, at which memory and time are noted
 TICK = 0.1  # seconds between looks at a run
@@ -111,8 +112,7 @@ def with_rates(figures: Figures, start: Figures) -> Figures:
 
 def sentences(seed: int = 13) -> Iterator[str]:
     """Distinct sentences without end, of 5 to 50 words, as news has them: clauses of the seed articles put together, numbers changed."""
-    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "seeds/articles").glob("*.txt")))
-    clauses = [clause.strip() for clause in re.split(r"[.،؛:!؟\n]", text) if 3 <= len(clause.split()) <= 25]
+    clauses = [clause.strip() for clause in re.split(r"[.،؛:!؟\n]", "\n".join(seed_articles())) if 3 <= len(clause.split()) <= 25]
     dice = random.Random(seed)
     for number in itertools.count(1):
         parts = dice.sample(clauses, dice.choice((1, 1, 2, 2, 3)))

@@ -24,7 +24,7 @@ import torch
 import transformers
 
 from models import files, settings
-from models.errors import ArgumentParser, UserError, command
+from models.errors import ArgumentParser, UserError, at_least, command
 from models.predictor import Predictor
 from models.records import Example
 from models.scoring import claim_scores
@@ -33,7 +33,7 @@ from train.dataset import Labelled, read_labelled
 from train.evaluate import score
 from train.fit import encoder_of, fit
 
-from .options import at_least, check_output
+from .options import check_output
 
 TASKS = ("joint", "spans", "claims")
 FIGURES = {"span_f1": "spans", "claim_macro_f1": "claims", "best_claim_macro_f1": "claims"}  # and the run that measures each alone

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from models.errors import UserError
 from models.files import access
-
-
-def at_least(least: int) -> Callable[[str], int]:
-    """The type of an option that is a whole number, ``least`` or more."""
-
-    def number(text: str) -> int:
-        if not text.strip().isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least}")
-        return int(text)
-
-    return number
 
 
 def check_output(path: Path) -> None:

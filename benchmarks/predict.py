@@ -28,13 +28,13 @@ from transformers import BertConfig
 from transformers.utils.logging import disable_progress_bar
 
 from models import files
-from models.errors import ArgumentParser, UserError, command
+from models.errors import ArgumentParser, UserError, at_least, command
 from models.records import Example, read_examples
 from models.scoring import MICRO
 from train.evaluate import score
 
 from .machine import ROOT, machine
-from .options import at_least, check_output
+from .options import check_output
 from .report import plot, table
 from .subjects import STOCK_SHARE, Model, archive, prepare, random_model
 

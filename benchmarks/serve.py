@@ -21,17 +21,16 @@ from pathlib import Path
 import httpx2
 
 from models import files
-from models.errors import ArgumentParser, UserError, command
-from models.text import sentences
+from models.errors import ArgumentParser, UserError, at_least, command
 
 from .machine import ROOT, machine
+from .news import seed_sentences
 from .options import check_output
 
 
 def texts() -> Iterator[str]:
     """Sentences of the seed articles, over and over, each time with another number in them."""
-    articles = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "seeds" / "articles").glob("*.txt"))]
-    found = [text[start:end] for text in articles for start, end in sentences(text, ((0, len(text)),))]
+    found = seed_sentences()
     for number in count(1):
         for sentence in found:
             yield f"{sentence.rstrip('.')} ({number})."
@@ -81,22 +80,19 @@ async def ask(address: str, callers: int, requests: int, source: Iterator[str]) 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = ArgumentParser(prog="python -m benchmarks.serve", description=__doc__)
-    parser.add_argument("--callers", default="1,8,32", help="how many at a time, in turns; default %(default)s")
-    parser.add_argument("--requests", type=int, default=200, help="a round; default %(default)s")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--callers", type=_numbers, default="1,8,32", help="how many at a time, in turns; default %(default)s")
+    parser.add_argument("--requests", type=at_least(2), default=200, help="a round; default %(default)s")
+    parser.add_argument("--rounds", type=at_least(1), default=3)
     parser.add_argument("--json", type=Path, help="a file for all rounds' figures")
     parser.add_argument("options", nargs="*", help="of models.serve, after --")
     options = parser.parse_args(argv)
-    numbers = _numbers(options.callers)
-    if options.requests < 2 or options.rounds < 1:
-        raise UserError("--requests, --rounds: percentiles need two requests of a round at least")
     if options.json:
         check_output(options.json)
-    figures: dict[int, list[tuple[float, ...]]] = {number: [] for number in numbers}
+    figures: dict[int, list[tuple[float, ...]]] = {number: [] for number in options.callers}
     source = texts()
     with service(options.options) as address:
         for _ in range(options.rounds):
-            for number in numbers:
+            for number in options.callers:
                 before = processor_time(address)
                 total, seconds = asyncio.run(ask(address, number, options.requests, source))
                 cuts = statistics.quantiles(seconds, n=100, method="inclusive")
@@ -114,11 +110,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _numbers(text: str) -> list[int]:
-    """Whole numbers from 1, separated by commas, each once."""
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() and int(part) for part in parts):
-        raise UserError(f"--callers {text!r}: give whole numbers from 1, such as 1,8,32")
-    return list(dict.fromkeys(map(int, parts)))
+    """The type of an option that is whole numbers from 1 with commas between them, each counted once."""
+    return list(dict.fromkeys(map(at_least(1), text.split(","))))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from models.torch_engine import load_network
 from train.export import export_onnx, float_graph
 from train.publish import write
 
-from .machine import ROOT
+from .news import seed_sentences
 
 STOCK_SHARE = 8  # one sentence in so many is read by the stock pipelines
 
@@ -81,12 +81,6 @@ def archive(number: int, seed: int = 13) -> list[str]:
         if len(sentences(text, ((0, len(text)),))) == 1:
             found[text] = None
     return list(found)
-
-
-def seed_sentences() -> list[str]:
-    """Those of the seed articles, as they are."""
-    articles = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "seeds/articles").glob("*.txt"))]
-    return [text[start:end] for text in articles for start, end in sentences(text, ((0, len(text)),))]
 
 
 def prepare(name: str, folder: Path, texts: list[str], work: Path) -> Model:

@@ -30,14 +30,14 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
 
 from models import files, settings
-from models.errors import ArgumentParser, command
+from models.errors import ArgumentParser, at_least, command
 from models.labels import Schema
 from models.modeling import GozarehModel, joint_model
 from train.batches import Row, padded
 from train.fit import training_arguments
 from train.trainer import JointTrainer, reading_packed
 
-from .options import at_least, check_output
+from .options import check_output
 
 # Tokens of the 21,653 training sentences of configs/compact-news.yaml, special ones included, at each twentieth of them.
 LENGTHS = [3, 11, 14, 17, 20, 22, 25, 28, 30, 33, 36, 38, 42, 45, 49, 53, 58, 64, 73, 86, 256]

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import ArgumentParser, UserError, command
+from .errors import ArgumentParser, UserError, at_least, command
 from .files import access, room_for, write_whole_bytes
 from .predictor import PUBLISHED, load
 from .records import Prediction
@@ -58,19 +58,13 @@ def _parser() -> ArgumentParser:
     add("--quiet", action="store_true", help="no progress on standard error")
     long = parser.add_argument_group("with --output FOLDER/")
     long.add_argument("--strict", action="store_true", help="stop at the first record that cannot be read")
-    long.add_argument("--shard-size", type=_count, metavar="N", help="records of a shard, 5000 by default")
-    long.add_argument("--workers", type=_count, metavar="N", help="processes, or actors of Ray, with a model each; 1 by default")
+    long.add_argument("--shard-size", type=at_least(1), metavar="N", help="records of a shard, 5000 by default")
+    long.add_argument("--workers", type=at_least(1), metavar="N", help="processes, or actors of Ray, with a model each; 1 by default")
     long.add_argument(
         "--ray", nargs="?", const="local", metavar="ADDRESS", help="run on Ray: one started here, or HOST:PORT, auto, ray://…"
     )
     long.add_argument("--worker-cpus", type=_share, metavar="N", help="what an actor of Ray asks for, 1 by default; may be a fraction")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
-    return int(text)
 
 
 def _share(text: str) -> float:

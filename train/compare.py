@@ -20,7 +20,7 @@ from typing import Any
 from transformers.utils.logging import disable_progress_bar
 
 from models import files, settings
-from models.errors import ArgumentParser, UserError, command
+from models.errors import ArgumentParser, UserError, at_least, command
 from models.labels import SPAN_TYPES
 from models.predictor import Predictor, load
 from models.records import Example, PredictedSentence, read_examples
@@ -138,7 +138,7 @@ def compare(
 ) -> list[Comparison]:
     """A comparison for each file of gold. The first is that of the articles that students are trained on, an article left out in turn.
 
-    Raises UserError for too few seeds or articles, for readings or labels that are missing, and for a published name that a row has.
+    Raises UserError for too few articles, for readings or labels that are missing, and for a published name that a row has.
     """
     (own, seen), *further = gold.items()
     baseline = run.annotate.label_model
@@ -183,7 +183,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Compare, print the tables and write ``comparison.json`` and ``comparison.md`` in ``runs/NAME/``."""
     parser = ArgumentParser(prog="python -m train.compare", description=__doc__)
     parser.add_argument("--config", required=True, type=Path, help="the run's YAML file")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="how many students of each kind (default %(default)s)")
+    parser.add_argument("--seeds", type=at_least(1), default=SEEDS, help="how many students of each kind (default %(default)s)")
     parser.add_argument("--gold", action="append", default=[], metavar="FILE", help="more hand labels, beside annotate.gold's; repeatable")
     parser.add_argument("--rules", type=Path, metavar="FILE", help="what annotate.compare wrote (default runs/NAME/rules.jsonl)")
     parser.add_argument(

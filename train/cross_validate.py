@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from models import files, settings
-from models.errors import ArgumentParser, UserError, command
+from models.errors import ArgumentParser, UserError, at_least, command
 from models.labels import Schema
 from models.predictor import Predictor
 from models.records import Example, PredictedSentence, read_examples
@@ -43,12 +43,10 @@ def left_out(run: Settings, examples: Sequence[Example], gold: Sequence[Example]
     """Each seed's reading of ``gold``: every article of it is left out in turn and read by a model trained on the others' ``examples``
     and on what the run has of written sentences.
 
-    The article after it (in order, round) chooses the checkpoint. Raises UserError for too few articles or seeds, for an article that has
-    no examples, and as ``check_untrained``.
+    The article after it (in order, round) chooses the checkpoint. Raises UserError for too few articles, for an article that has no
+    examples, and as ``check_untrained``.
     """
     check_untrained(run)
-    if seeds < 1:
-        raise UserError(f"--seeds: {seeds} is none; give 1 or more")
     articles = list(dict.fromkeys(example.article for example in gold))
     if len(articles) < 3:
         raise UserError(f"leaving one out needs three articles at least, the gold has {len(articles)}; name more in 'gold'")
@@ -118,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Cross-validate a configuration on its gold articles; writes ``runs/NAME/cross_validation.json``."""
     parser = ArgumentParser(prog="python -m train.cross_validate", description=__doc__)
     parser.add_argument("--config", required=True, type=Path, help="the run's YAML file")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="how many seeds (default %(default)s)")
+    parser.add_argument("--seeds", type=at_least(1), default=SEEDS, help="how many seeds (default %(default)s)")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change, such as train.epochs=3")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)

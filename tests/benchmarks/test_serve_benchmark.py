@@ -28,10 +28,10 @@ def test_callers_take_turns_and_the_figures_are_written_down(tiny_folder, tmp_pa
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (["--callers", "1,x"], "--callers '1,x': give whole numbers from 1"),
-        (["--callers", "0"], "--callers '0': give whole numbers from 1"),
+        (["--callers", "1,x"], "argument --callers: 'x' is no whole number from 1"),
+        (["--callers", "0"], "argument --callers: '0' is no whole number from 1"),
         (["--json", "/proc/nope/s.json"], "/proc/nope/s.json: cannot be written"),
-        (["--requests", "1"], "--requests, --rounds: percentiles need two requests"),
+        (["--requests", "1"], "argument --requests: '1' is no whole number from 2"),
         (["--", "--model", "nowhere/at/all"], "nowhere/at/all: no such folder"),
     ],
 )
