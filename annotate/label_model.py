@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from models.errors import UserError
 from models.labels import CLAIMS, OUTSIDE
-from models.records import Example, Range, Sentence, Span, Vote
+from models.records import Example, Range, Sentence, Span, Vote, overlap
 from models.text import words
 
 from .dawid_skene import DawidSkene
@@ -47,7 +47,7 @@ class Ballot:
         found = []
         for vote in self.votes:
             if vote.start is not None and vote.end is not None:
-                within = [i for i, (start, end) in enumerate(edges) if start < vote.end and vote.start < end]
+                within = [i for i, word in enumerate(edges) if overlap(word, (vote.start, vote.end))]
                 if within:
                     found.append(Stretch(vote.function, vote.label, within[0], within[-1] + 1))
         return found
@@ -132,7 +132,7 @@ class Majority:
     """
 
     def spans(self, ballot: Ballot) -> tuple[tuple[Span, ...], tuple[Range, ...]]:
-        """See LabelModel. Where the winner only won by length, the words it does not share with the loser are unsure."""
+        """See SpanModel. Where the winner only won by length, the words it does not share with the loser are unsure."""
         candidates = _candidates(ballot)
         outside = [(r, functions) for (r, label), functions in candidates.items() if label == OUTSIDE]
         standing = {
@@ -143,26 +143,26 @@ class Majority:
         ranked = sorted(standing, key=lambda c: (-len(standing[c]), c[0][0] - c[0][1], c))
         taken: list[Span] = []
         unsure: set[Range] = set()
-        for (start, end), label in ranked:
-            rivals = [span for span in taken if span.start < end and start < span.end]
+        for place, label in ranked:
+            rivals = [span for span in taken if overlap(span.range, place)]
             if not rivals:
-                score = len(standing[(start, end), label]) / len(_voters_at((start, end), candidates))
-                taken.append(Span(label, start, end, ballot.sentence.text[start:end], score))
+                score = len(standing[place, label]) / len(_voters_at(place, candidates))
+                taken.append(Span(label, *place, ballot.sentence.text[slice(*place)], score))
             for span in rivals:
-                if len(standing[(start, end), label]) == len(standing[(span.start, span.end), span.label]):
-                    unsure.update(_disagreement((start, end), label, span))
+                if len(standing[place, label]) == len(standing[span.range, span.label]):
+                    unsure.update(_disagreement(place, label, span))
         return tuple(sorted(taken, key=lambda span: span.start)), tuple(sorted(unsure))
 
     def credences(self, ballot: Ballot) -> list[float]:
         """See SpanModel: the score of a vote that won and 0 for one that lost; for ``O`` what the best span within leaves of 1."""
         edges = words(ballot.sentence.text)
         chosen = self.spans(ballot)[0]
-        scores = {((span.start, span.end), span.label): span.score for span in chosen}
+        scores = {(span.range, span.label): span.score for span in chosen}
         found = []
         for stretch in ballot.stretches():
-            start, end = stretch.range(edges)
+            place = start, end = stretch.range(edges)
             within = [span.score for span in chosen if start <= span.start and span.end <= end]
-            won = scores.get(((start, end), stretch.label), 0.0)
+            won = scores.get((place, stretch.label), 0.0)
             found.append(1 - max(within, default=0.0) if stretch.label == OUTSIDE else won)
         return found
 
@@ -192,7 +192,7 @@ def _against(candidate: Range, outside: Iterable[tuple[Range, frozenset[str]]]) 
 
 def _voters_at(place: Range, candidates: Candidates) -> frozenset[str]:
     """The functions with a vote that overlaps the place."""
-    return frozenset().union(*(functions for (r, _), functions in candidates.items() if r[0] < place[1] and place[0] < r[1]))
+    return frozenset().union(*(functions for (r, _), functions in candidates.items() if overlap(r, place)))
 
 
 def _disagreement(loser: Range, label: str, winner: Span) -> list[Range]:

@@ -27,7 +27,7 @@ from huggingface_hub import DatasetCard, DatasetCardData
 from models.errors import UserError
 from models.files import write_folder
 from models.labels import CLAIMS, NO_CLAIM, SPAN_TYPES, Schema
-from models.records import Example, digest
+from models.records import Example, Range, digest, overlap
 from models.text import words
 
 TEMPLATE = Path(__file__).with_name("card.md")
@@ -106,7 +106,7 @@ def row(example: Example) -> dict[str, Any]:
         "text": example.text,
         "words": [example.text[start:end] for start, end in ranges],
         "offsets": [{"start": start, "end": end} for start, end in ranges],
-        "tags": [_tag(example, start, end) for start, end in ranges],
+        "tags": [_tag(example, word) for word in ranges],
         "spans": [{"label": s.label, "start": s.start, "end": s.end, "score": round(s.score, 4)} for s in example.spans or ()],
         "claim": example.claim or NO_LABEL,
         "claim_scores": None if (scores := example.claim_scores) is None else {c: round(scores.get(c, 0.0), 4) for c in CLAIMS},
@@ -117,13 +117,13 @@ def row(example: Example) -> dict[str, Any]:
     }
 
 
-def _tag(example: Example, start: int, end: int) -> int:
-    if example.spans is None or any(a < end and start < b for a, b in example.unsure):
+def _tag(example: Example, word: Range) -> int:
+    if example.spans is None or any(overlap(word, stretch) for stretch in example.unsure):
         return NO_LABEL
-    span = next((s for s in example.spans if s.start < end and start < s.end), None)
+    span = next((s for s in example.spans if overlap(s.range, word)), None)
     if span is None:
         return 0
-    return Schema().begin(span.label) if span.start >= start else Schema().inside(span.label)
+    return Schema().begin(span.label) if span.start >= word[0] else Schema().inside(span.label)
 
 
 def check_place(folder: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from models import files
 from models.labels import OUTSIDE, SPAN_TYPES
-from models.records import Example, Sentence, Vote
+from models.records import Example, Sentence, Vote, overlap
 from models.scoring import ClaimScores, Score, claim_scores, span_scores
 
 from .label_model import Ballot
@@ -113,7 +113,7 @@ def _meet(vote: Vote, other: Vote) -> bool:
     """Are the two about the same thing: both about the claim, or about stretches that overlap?"""
     if vote.start is None or vote.end is None or other.start is None or other.end is None:
         return vote.start is other.start is None
-    return vote.start < other.end and other.start < vote.end
+    return overlap((vote.start, vote.end), (other.start, other.end))
 
 
 def _agree(vote: Vote, other: Vote) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from models.errors import UserError
 from models.files import field, parse_jsonl, read_text
 from models.labels import CLAIMS, NO_CLAIM, SPAN_TYPES
-from models.records import Example, Span, digest
+from models.records import Example, Span, digest, overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def reviewed(example: Example, reviews: Mapping[str, Review], weight: float = 1.
     read = [Span(label, start, end, example.text[start:end]) for start, end, label in review.spans]
     if not all(0 <= span.start < span.end <= len(example.text) for span in read):
         raise UserError(f"a review of sentence {digest(example.text)} ({example.id}) has a span that leaves it; read the sentence again")
-    kept = [s for s in example.spans if s.label not in review.types and not any(s.start < r.end and r.start < s.end for r in read)]
+    kept = [s for s in example.spans if s.label not in review.types and not any(overlap(s.range, r.range) for r in read)]
     unsure = () if set(review.types) == set(SPAN_TYPES) else example.unsure  # nothing is left that the rules could be unsure of
     spans = tuple(sorted((*kept, *read), key=lambda span: span.start))
     return replace(example, spans=spans, unsure=unsure, types_by_hand=review.types)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models.labels import OUTSIDE, Schema
-from models.records import Range, Span
+from models.records import Range, Span, overlap
 from models.text import words
 
 from .markov import Chain, Floats, Ids, Mask, Passes, expected_steps, firsts, forward_backward, later, probability, viterbi
@@ -231,7 +231,7 @@ def _reading(ballots: Sequence[Ballot], model: SpanModel) -> Floats:
         for stretch in ballot.stretches():
             states[stretch.first : stretch.last] = np.eye(STATES)[DECOY]
         for span in model.spans(ballot)[0]:
-            first, *rest = (i for i, (start, end) in enumerate(edges) if span.start < end and start < span.end)
+            first, *rest = (i for i, word in enumerate(edges) if overlap(span.range, word))
             states[[first, *rest]] *= 1 - span.score
             states[first, SCHEMA.begin(span.label)] += span.score
             states[rest, SCHEMA.inside(span.label)] += span.score

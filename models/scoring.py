@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .labels import CLAIMS, NO_CLAIM, SPAN_TYPES
-from .records import Span
+from .records import Range, Span, overlap
 
 MICRO = "micro"
 
@@ -66,26 +66,26 @@ def span_scores(
     scores = dict.fromkeys(labels, Score())
     for right, guess in zip(gold, predicted, strict=True):
         for label in labels:
-            a, b = ({(s.start, s.end) for s in spans if s.label == label} for spans in (right, guess))
+            a, b = ({s.range for s in spans if s.label == label} for spans in (right, guess))
             scores[label] += Score(count(a, b), len(b), len(a))
     return scores | {MICRO: sum(scores.values(), Score())}
 
 
-def _equal(a: set[tuple[int, int]], b: set[tuple[int, int]]) -> int:
+def _equal(a: set[Range], b: set[Range]) -> int:
     return len(a & b)
 
 
-def _overlapping(a: set[tuple[int, int]], b: set[tuple[int, int]]) -> int:
+def _overlapping(a: set[Range], b: set[Range]) -> int:
     """Most pairs of overlapping ranges: as neither side overlaps itself, the range that ends first has one partner at most."""
     left, right, pairs = sorted(a, reverse=True), sorted(b, reverse=True), 0
     while left and right:
-        (start, end), (other_start, other_end) = left[-1], right[-1]
-        if start < other_end and other_start < end:
+        one, other = left[-1], right[-1]
+        if overlap(one, other):
             pairs += 1
             left.pop()
             right.pop()
         else:
-            (left if end <= other_end else right).pop()
+            (left if one[1] <= other[1] else right).pop()
     return pairs
 
 

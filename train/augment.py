@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from models.labels import NUMBER
-from models.records import Example, Range, Span
+from models.records import Example, Range, Span, overlap
 from models.settings import AugmentSettings
 from models.text import DIGITS, ZWNJ, words
 
@@ -87,10 +87,7 @@ class Augmenter:
     def _mentions(self, example: Example, rng: random.Random) -> list[Edit]:
         edits = []
         for span in example.spans or ():
-            if (
-                any(start < span.end and span.start < end for start, end in example.unsure)
-                or rng.random() >= self.settings.mention_replacement
-            ):
+            if any(overlap(span.range, stretch) for stretch in example.unsure) or rng.random() >= self.settings.mention_replacement:
                 continue
             if span.label == NUMBER and rng.random() < 0.5:
                 new = _other_digits(span.text, rng)

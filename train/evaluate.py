@@ -12,7 +12,7 @@ from seqeval.scheme import IOB2
 
 from models.labels import CLAIMS, NO_CLAIM, OUTSIDE, SPAN_TYPES
 from models.predictor import Predictor
-from models.records import Example, PredictedSentence, Range, Span
+from models.records import Example, PredictedSentence, Range, Span, overlap
 from models.scoring import MICRO, claim_scores, span_scores
 from models.text import words
 
@@ -60,7 +60,7 @@ def overall(report: Mapping[str, Any]) -> float:
 
 def sure(spans: Iterable[Span], unsure: Sequence[Range]) -> tuple[Span, ...]:
     """The spans that touch no unsure stretch: those that count."""
-    return tuple(span for span in spans if not any(start < span.end and span.start < end for start, end in unsure))
+    return tuple(span for span in spans if not any(overlap(span.range, stretch) for stretch in unsure))
 
 
 def _sentence_accuracy(examples: Sequence[Example], read: Sequence[PredictedSentence]) -> float:
@@ -69,7 +69,7 @@ def _sentence_accuracy(examples: Sequence[Example], read: Sequence[PredictedSent
     def exact(example: Example, predicted: PredictedSentence) -> bool:
         claim = predicted.claim.label if predicted.claim else None
         same_claim = example.claim is None or (claim or NO_CLAIM) == example.claim
-        a, b = ({(s.label, s.start, s.end) for s in sure(spans, example.unsure)} for spans in (example.spans or (), predicted.spans))
+        a, b = ({(s.label, s.range) for s in sure(spans, example.unsure)} for spans in (example.spans or (), predicted.spans))
         return same_claim and (example.spans is None or a == b)
 
     return round(statistics.fmean(map(exact, examples, read)), 4) if examples else 0.0
@@ -106,11 +106,11 @@ def _seqeval(texts: Sequence[str], gold: Sequence[Sequence[Span]], predicted: Se
 
 
 def _word_tags(text: str, spans: Sequence[Span]) -> list[str]:
-    def tag(start: int, end: int) -> str:
-        span = next((s for s in spans if s.start < end and start < s.end), None)
-        return OUTSIDE if span is None else f"{'B' if span.start >= start else 'I'}-{span.label}"
+    def tag(word: Range) -> str:
+        span = next((s for s in spans if overlap(s.range, word)), None)
+        return OUTSIDE if span is None else f"{'B' if span.start >= word[0] else 'I'}-{span.label}"
 
-    return [tag(start, end) for start, end in words(text)]
+    return list(map(tag, words(text)))
 
 
 def table(report: Mapping[str, Any], title: str) -> str:

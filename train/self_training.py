@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from models.labels import CLAIMS
 from models.predictor import Predictor
-from models.records import Example, PredictedSentence, Span
+from models.records import Example, PredictedSentence, Span, overlap
 from models.settings import SelfTrainingSettings
 
 
@@ -30,17 +30,16 @@ def agreed(example: Example, read: PredictedSentence, confidence: float | None) 
         return example
     asked = [span for span in read.spans if span.label not in example.types_by_hand]
     sure = [span for span in asked if span.score >= confidence]
-    weak = {(span.label, span.start, span.end) for span in example.spans}
-    seen = {(span.label, span.start, span.end) for span in asked}
-    kept = [span for span in example.spans if span.label in example.types_by_hand or (span.label, span.start, span.end) in seen]
-    kept += [span for span in sure if (span.label, span.start, span.end) not in weak and not _meets(span, kept)]
+    weak, seen = ({(span.label, span.range) for span in spans} for spans in (example.spans, asked))
+    kept = [span for span in example.spans if span.label in example.types_by_hand or (span.label, span.range) in seen]
+    kept += [span for span in sure if (span.label, span.range) not in weak and not _meets(span, kept)]
     doubtful = [span for span in (*example.spans, *asked) if not _meets(span, kept)]
-    unsure = sorted({*example.unsure, *((span.start, span.end) for span in doubtful)})
+    unsure = sorted({*example.unsure, *(span.range for span in doubtful)})
     return replace(example, spans=tuple(sorted(kept, key=lambda span: span.start)), unsure=tuple(unsure))
 
 
 def _meets(span: Span, others: Sequence[Span]) -> bool:
-    return any(span.start < other.end and other.start < span.end for other in others)
+    return any(overlap(span.range, other.range) for other in others)
 
 
 def softened(example: Example, read: PredictedSentence, trust: float) -> Example:

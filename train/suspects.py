@@ -20,7 +20,7 @@ from models.encoding import Floats
 from models.errors import ArgumentParser, UserError, command
 from models.labels import Schema
 from models.predictor import Predictor, load
-from models.records import Example, PredictedSentence, Range, Span, digest, read_examples
+from models.records import Example, PredictedSentence, Range, Span, digest, overlap, read_examples
 
 from .dataset import split_by_article
 
@@ -52,7 +52,7 @@ def span_doubts(examples: Sequence[Example], read: Sequence[Words], schema: Sche
 
     asked: dict[int, tuple[list[int], Floats]] = {}
     for i, (example, (ranges, probabilities)) in enumerate(zip(examples, read, strict=True)):
-        sure = [k for k, word in enumerate(ranges) if not any(start < word[1] and word[0] < end for start, end in example.unsure)]
+        sure = [k for k, word in enumerate(ranges) if not any(overlap(word, stretch) for stretch in example.unsure)]
         if sure and example.spans is not None:
             asked[i] = [_tag(ranges[k], example.spans, schema) for k in sure], probabilities[sure]
     if not asked:
@@ -65,7 +65,7 @@ def span_doubts(examples: Sequence[Example], read: Sequence[Words], schema: Sche
 
 
 def _tag(word: Range, spans: Sequence[Span], schema: Schema) -> int:
-    span = next((span for span in spans if span.start < word[1] and word[0] < span.end), None)
+    span = next((span for span in spans if overlap(span.range, word)), None)
     return 0 if span is None else schema.begin(span.label) if span.start >= word[0] else schema.inside(span.label)
 
 

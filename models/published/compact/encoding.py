@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .labels import IGNORED, Schema
-from .records import Range, Span
+from .records import Range, Span, overlap
 from .text import words
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ def tag(encoding: Encoding, spans: Iterable[Span], schema: Schema, unsure: Itera
         first[begin:end] = others[begin:end] = schema.inside(span.label)
         first[begin] = schema.begin(span.label)
         scores[begin:end] = span.score
-    for start, end in unsure:
-        hit = [i for i, word in enumerate(encoding.words) if word[0] < end and start < word[1]]
+    for stretch in unsure:
+        hit = [i for i, word in enumerate(encoding.words) if overlap(word, stretch)]
         first[hit] = others[hit] = IGNORED
     return [_window_targets(window.word_of, first, others, scores) for window in encoding.windows]
 

@@ -56,6 +56,11 @@ class Span:
     value: float | int | None = None
     unit: str | None = None
 
+    @property
+    def range(self) -> Range:
+        """Where it begins and ends."""
+        return self.start, self.end
+
     def shifted(self, by: int) -> Span:
         """The same span in a text that begins ``by`` characters earlier."""
         return Span(self.label, self.start + by, self.end + by, self.text, self.score, self.value, self.unit)
@@ -167,6 +172,11 @@ def _span_dict(span: Span) -> dict[str, Any]:
     return record | ({"value": span.value, "unit": span.unit} if span.value is not None else {})
 
 
+def overlap(one: Range, other: Range) -> bool:
+    """Whether two ranges have a character in common."""
+    return one[0] < other[1] and other[0] < one[1]
+
+
 def digest(text: str) -> str:
     """A sentence's name where its text is not kept, as in a file of reviews: 16 hexadecimal digits of its SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -249,7 +259,7 @@ def _read_spans(entities: Any, text: str, where: str) -> tuple[Span, ...]:
     surfaces = {(e["start"], e["end"]): e.get("text") for e in entities}
     after = 0
     for span in spans:
-        surface = surfaces[span.start, span.end]
+        surface = surfaces[span.range]
         if not after <= span.start < span.end <= len(text):
             raise UserError(f"{where}: [{span.start}, {span.end}) is empty, overlaps another or leaves the text")
         if span.label not in SPAN_TYPES:
