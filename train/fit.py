@@ -29,6 +29,7 @@ from transformers.integrations.integration_utils import get_available_reporting_
 
 import models
 from annotate.functions import base
+from models.architectures import architecture
 from models.config_spec import FORMAT
 from models.encoders import Encoder, load_encoder
 from models.errors import UserError
@@ -64,9 +65,16 @@ class Fit:
 
 
 def encoder_of(run: Settings, training: Sequence[Example]) -> Encoder:
-    """The run's encoder for ``training``. A pooler that its source lacks is drawn by the run's seed, the same each time."""
+    """The run's encoder for ``training``. A pooler that its source lacks is drawn by the run's seed, the same each time.
+
+    Raises UserError for windows that it cannot read, which else would show after all the training, when the folder is written.
+    """
     set_seed(run.seed)
-    return load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in training))
+    encoder = load_encoder(run.encoder.source, trim=run.encoder.trim, texts=(example.text for example in training))
+    config, window = encoder.model.config, run.predict.window
+    if window > (most := architecture(config).positions(config.to_dict())):
+        raise UserError(f"predict.window: {window} tokens, and {run.encoder.source} reads {most} at most; lower it")
+    return encoder
 
 
 def fit(

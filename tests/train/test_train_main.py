@@ -48,6 +48,14 @@ def test_minutes_are_told_where_one_call_took_them_all(workplace):
     assert told[1] is None
 
 
+def test_windows_too_long_for_the_encoder_are_told_before_training(workplace, capsys):
+    assert annotate(["--config", "configs/tiny.yaml"]) == 0
+    assert train([*CONFIG, "predict.window=65"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error == "error: predict.window: 65 tokens, and encoder reads 64 at most; lower it"
+    assert not (workplace / "runs/tiny/checkpoints").exists()
+
+
 def test_cross_validation_writes_mean_and_spread(workplace, capsys):
     assert annotate(["--config", "configs/tiny.yaml"]) == 0
     assert cross_validate([*CONFIG, "train.max_steps=1", "train.evaluations=1", "--seeds", "1"]) == 0
