@@ -383,7 +383,10 @@ def _convert(value: Any, kind: Any, where: str) -> Any:
         except ValueError:
             pass
     if float in allowed and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf  # which every limit refuses
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
         names = " or ".join("nothing" if k is type(None) else k.__name__ for k in allowed)
         raise UserError(f"{where}: expected {names}, found {value!r}")

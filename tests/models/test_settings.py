@@ -54,6 +54,7 @@ def test_defaults_and_overrides(config):
         (VALID + "name: other\n", "field 'name': 'other' is not the file's name"),
         (VALID + "train:\n  evaluations: 0\n", "line 5, section 'train': 'evaluations' is 0, not within 1"),
         (VALID + "train:\n  epochs: .inf\n", "line 5, section 'train': 'epochs' is inf; give a finite number"),
+        pytest.param(VALID + f"train:\n  epochs: {10**400}\n", "line 5, section 'train': 'epochs' is inf; give a finite number", id="huge"),
         (VALID + "train:\n  epochs: .nan\n", "line 5, section 'train': 'epochs' is nan, not within 0"),
         (VALID + "predict: {window: 32, overlap: 30}\n", "line 4, section 'predict': 'overlap' is 30, not within 0 and 28"),
         (VALID + "augment: {lost_zwnj: 2}\n", "'lost_zwnj' is 2.0, not within 0 and 1"),
