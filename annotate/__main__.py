@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments.output:
         _check_own(Path(run.output), all_settings.name, Path(arguments.config))
     output = Path(arguments.output or run.output)
+    if output.is_dir():
+        raise UserError(f"{output}: is a folder; name a file for the labels")
     described = output.with_name("annotation.json")
     if output == described:
         raise UserError(f"{output}: is where the report goes; name another file for the labels")

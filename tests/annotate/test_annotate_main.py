@@ -148,6 +148,12 @@ def test_what_is_read_is_not_written_over(config: Path, tmp_path: Path, capsys: 
     assert [path.name for path in news.parent.iterdir()] == ["a.jsonl"]
 
 
+@pytest.mark.parametrize("folder", [".", "..", "/"])
+def test_a_folder_for_the_labels_is_refused_before_any_work(config: Path, capsys: pytest.CaptureFixture[str], folder: str) -> None:
+    assert main(["--config", str(config), "--output", folder]) == 2
+    assert capsys.readouterr().err == f"error: {folder}: is a folder; name a file for the labels\n"
+
+
 def test_nothing_left_to_read_is_a_mistake(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "news.jsonl").write_text(json.dumps({"id": "n", "text": TEXT, "licence": "none stated"}) + "\n", encoding="utf-8")
     with config.open("a", encoding="utf-8") as out:
