@@ -51,7 +51,7 @@ def quantity(surface: str, rng: random.Random) -> str | None:
     if not gap and unit[:1].isalpha() and number[-1].isalpha():  # «میلیاردتومان» is read as a word of its own
         gap = " "
     if unit and surface.endswith("ی") and unit[-1].isalpha():  # «میلیارد تومانی»
-        unit += "ی"
+        unit += "یی" if unit.endswith("و") else "ی"  # «یورویی»
     made = f"{number}{gap}{unit}" if unit else number
     return made.translate(str.maketrans(DIGITS[0], _script_of(surface, rng)))
 

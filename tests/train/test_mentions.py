@@ -38,7 +38,9 @@ def test_the_unit_that_came_up_later_and_figures_in_one_word_are_among_them():
 
 
 def test_an_adjective_stays_one():
-    assert {quantity("۶ هزار میلیارد تومانی", random.Random(seed))[-1] for seed in range(50)} == {"ی"}
+    made = [quantity("۶ هزار میلیارد تومانی", random.Random(seed)) for seed in range(200)]
+    assert {text[-1] for text in made} == {"ی"}
+    assert all([(numeral.start, numeral.end) for numeral in find(fold(text).text)] == [(0, len(fold(text).text))] for text in made)
 
 
 def test_offices_and_programmes_are_not_made():
