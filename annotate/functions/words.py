@@ -111,6 +111,9 @@ PLACES = vocabulary("places", "countries")
 COUNTRIES = vocabulary("countries")
 PLACE_PHRASES = phrases("places", "countries")
 _TITLE = phrases("titles")
+# An officer's rank, and his service, which is said after it and is no name: «سرلشکر پاسدار خلبان …».
+_RANKS = word_set("سردار سرلشکر سرلشگر سرتیپ دوم سرهنگ سرگرد سروان ستوان")
+_SERVICES = word_set("پاسدار خلبان")
 _SAYING_NOUN = any_of(
     word_set(
         "اظهار بیان تصریح تاکید خاطرنشان عنوان اضافه اعلام ابراز مطرح تشریح ادعا توصیه پیشنهاد توصیف ارزیابی هشدار توضیح ادامه "
@@ -174,10 +177,12 @@ def at_boundary(words: Words, i: int) -> bool:
 
 @lru_cache(maxsize=4096)
 def title_end(words: Words, i: int) -> int | None:
-    """Index after the titles that begin at word ``i``: «سردار سرتیپ», «آقای دکتر»."""
+    """Index after the titles that begin at word ``i``: «سردار سرتیپ», «آقای دکتر», «سرهنگ پاسدار»."""
     end = None
     while (after := words.longest(_TITLE, i)) is not None:
         i = end = after
+        while words[i] in _SERVICES and words[i - 1] in _RANKS | _SERVICES:
+            i = end = i + 1
     return end
 
 
