@@ -99,6 +99,14 @@ def _row(example: Example, read: PredictedSentence, doubts: Mapping[str, float])
     }
 
 
+def check_unanswered(path: Path) -> None:
+    """Raise UserError for a file in which somebody has filled in rows: a new one in its place would lose what was read."""
+    if path.is_file():
+        for number, row in files.parse_jsonl(files.read_text(path), str(path)):
+            if row.get("claim") or row.get("types"):
+                raise UserError(f"{path}, line {number}: holds an answer; move the file, name it in 'annotate.reviews', or give --output")
+
+
 def _spans(spans: Iterable[Span]) -> list[dict[str, Any]]:
     return [{"start": span.start, "end": span.end, "label": span.label, "text": span.text} for span in spans]
 
@@ -116,7 +124,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError("the package cleanlab is not installed; pip install 'gozareh[review]'")
     run = settings.load(options.config, options.overrides)
     output = options.output or run.folder / "suspects.jsonl"
-    files.check_apart(output, [run.annotate.output, *run.annotate.reviews])  # answers that somebody has filled in are not written over
+    files.check_apart(output, [run.annotate.output, *run.annotate.reviews])
+    check_unanswered(output)
     labelled = read_examples(run.annotate.output)
     held_out = {example.id for example in split_by_article(labelled, run.train.held_out)[1]}
     reviewed = {record.get("sentence") for path in run.annotate.reviews for _, record in files.parse_jsonl(files.read_text(path), path)}

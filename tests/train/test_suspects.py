@@ -100,15 +100,23 @@ def test_a_row_filled_in_is_a_review(weak, tmp_path, tiny_folder, capsys):
     (review,) = read_reviews([output]).values()
     assert (review.claim, review.types) == (None, ())
     row |= {"claim": "POLICY", "types": ["NUMBER"], "entities": [{"start": 14, "end": 16, "label": "NUMBER"}]}
-    output.write_text(json.dumps(row), encoding="utf-8")
-    assert read_reviews([output])[digest(weak[100].text)].claim == "POLICY"
+    answered = tmp_path / "answered.jsonl"
+    answered.write_text(json.dumps(row), encoding="utf-8")
+    assert read_reviews([answered])[digest(weak[100].text)].claim == "POLICY"
 
-    answered = output.read_bytes()
-    assert main([*options, f"annotate.reviews=[{output}]"]) == 2
-    assert capsys.readouterr().err == f"error: {output}: is the input {output} itself; name another file\n"
-    assert output.read_bytes() == answered
-    assert main(["--output", str(tmp_path / "more.jsonl"), *options[:4], options[-1], f"annotate.reviews=[{output}]"]) == 0
+    assert main([*options, f"annotate.reviews=[{answered}]"]) == 0
     assert "of 179 sentences" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answer", [{"claim": "NONE"}, {"types": ["ROLE"]}])
+def test_answers_are_not_lost_to_the_next_call(weak, tmp_path, capsys, answer):
+    output = tmp_path / "suspects.jsonl"
+    rows = [{"sentence": digest(example.text), "claim": None, "types": [], "entities": []} for example in weak[:2]]
+    text = "".join(json.dumps(row) + "\n" for row in (rows[0], rows[1] | answer))
+    output.write_text(text, encoding="utf-8")
+    assert main(["--config", "configs/tiny.yaml", "--output", str(output), f"annotate.output={tmp_path / 'weak.jsonl'}"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {output}, line 2: holds an answer; move the file")
+    assert output.read_text(encoding="utf-8") == text
 
 
 def test_the_worst_come_first(weak, tiny_model, tiny_tokenizer):
