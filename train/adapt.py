@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class MaskedModel(BertForMaskedLM):
-    """BERT's masked language model that computes the vocabulary's logits for the masked tokens alone, a seventh of them all."""
+    """BERT's masked language model that computes the vocabulary's logits for the masked tokens alone, 15 % of them all."""
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, **_: Any) -> MaskedLMOutput:
         """The mean cross entropy over the tokens whose label is not -100; all three are (batch, tokens)."""
@@ -61,7 +61,7 @@ class Adapter(Trainer):
 
 
 def masked(ids: Tensor, tokenizer: PreTrainedTokenizerFast, random: Generator) -> dict[str, Tensor]:
-    """(rows, tokens) ids, a seventh of them masked, as BERT's ``input_ids`` and ``labels``, -100 where nothing was masked."""
+    """(rows, tokens) ids, 15 % of them chosen, as BERT's ``input_ids`` and ``labels``, -100 where nothing was chosen."""
     collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
     collator.generator = random
     input_ids, labels = collator.torch_mask_tokens(ids.clone())

@@ -35,7 +35,7 @@ class Row:
 
 
 def generator(seed: int, number: int) -> torch.Generator:
-    """The random numbers of a seed's so-manieth epoch or step: they depend on nothing that was drawn before."""
+    """The random numbers of a seed's epoch, or step, of that number: they depend on nothing that was drawn before."""
     return torch.Generator().manual_seed(int(np.random.default_rng((seed, number)).integers(2**32)))
 
 

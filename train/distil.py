@@ -1,6 +1,6 @@
 """A smaller student: some layers of a published network, taught by the whole of it on unlabelled text.
 
-The student starts with every so-manieth layer of its teacher and learns what the teacher says of each token and sentence (Hinton et al.
+The student starts with layers of its teacher at even distances and learns what the teacher says of each token and sentence (Hinton et al.
 2015) and what the layers it stands in for hand on (Sun et al. 2019, "Patient Knowledge Distillation").
 """
 

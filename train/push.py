@@ -22,7 +22,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError:
 )
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
-from models.errors import UserError
+from models.errors import UserError, first_line
 
 from . import checksums
 
@@ -115,11 +115,11 @@ def _in_one_line(name: str) -> Iterator[None]:
     except HfHubHTTPError as error:
         raise UserError(f"{name}: {_refusal(error)}") from None
     except (HTTPError, OfflineModeIsEnabled) as error:
-        raise UserError(f"{name}: the hub was not reached; check the network ({_first_line(error)})") from None
+        raise UserError(f"{name}: the hub was not reached; check the network ({first_line(error)})") from None
     except ValueError as error:  # the library's own word for a card that the hub refuses
         raise UserError(f"{name}: the hub refused it ({' '.join(str(error).split())})") from None
     except RuntimeError as error:  # and for a file that did not get through
-        raise UserError(f"{name}: {_first_line(error)} ({_first_line(error.__cause__ or error)}); push again") from None
+        raise UserError(f"{name}: {first_line(error)} ({first_line(error.__cause__ or error)}); push again") from None
 
 
 def _refusal(error: HfHubHTTPError) -> str:
@@ -132,8 +132,4 @@ def _refusal(error: HfHubHTTPError) -> str:
         return "the hub has it already (the tag, or another push at the same time); look there and push again"
     if status == 412:
         return "somebody else has pushed at the same time; push again"
-    return f"the hub refused it with status {status} ({error.server_message or _first_line(error)}); try again later"
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
+    return f"the hub refused it with status {status} ({error.server_message or first_line(error)}); try again later"

@@ -42,9 +42,8 @@ def download(name: str, patterns: Sequence[str], ignored: Sequence[str] = ()) ->
             f"{where}: neither a folder here nor a model on the hub; check the spelling, or log in with `hf auth login` if it is private"
         ) from None
     except (LocalEntryNotFoundError, HTTPError) as error:
-        reason = str(error).partition("\n")[0]
         raise HubNotReachedError(
-            f"{where}: not a folder here, and the hub was not reached; check the path or the network ({reason})"
+            f"{where}: not a folder here, and the hub was not reached; check the path or the network ({first_line(error)})"
         ) from None
     except OSError as error:  # after the hub's own, which are OSErrors too
         reason = error.strerror or first_line(error)
