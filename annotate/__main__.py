@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,41 +28,21 @@ from .voting import sentences_of_examples, vote
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Label articles; see ``--help``. Returns 0, or 2 after a mistake of the user's, with one line on standard error."""
-    parser = ArgumentParser(prog="python -m annotate", description="Label articles with the rules and combine the rules' votes.")
-    parser.add_argument("--config", required=True, metavar="FILE", help="the run's YAML, for instance configs/compact.yaml")
-    parser.add_argument(
-        "--articles", nargs="+", action="extend", metavar="PATH", help="files (.txt, .jsonl, .html) or folders, in place of the config's"
-    )
-    parser.add_argument("--output", metavar="FILE", help="weak labels as JSONL, in place of the config's; annotation.json goes beside them")
-    parser.add_argument("--gold", metavar="FILE", help="hand labels to measure on, in place of the config's")
-    parser.add_argument("--publish", metavar="FOLDER", help="write the labels there too, as a data set that datasets.load_dataset opens")
-    parser.add_argument(
-        "--publish-unlicensed",
-        action="store_true",
-        help="with --publish: also the text of articles that state no licence, left out otherwise",
-    )
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change, such as annotate.limit=100")
-    arguments = parser.parse_args(argv)
-    if arguments.publish_unlicensed and not arguments.publish:
-        parser.error("--publish-unlicensed goes with --publish FOLDER")
+    arguments = _arguments(argv)
     all_settings = settings.load(arguments.config, arguments.overrides)
     run = all_settings.annotate
     if not arguments.output:
         _check_own(Path(run.output), all_settings.name, Path(arguments.config))
     output = Path(arguments.output or run.output)
-    if output.is_dir():
-        raise UserError(f"{output}: is a folder; name a file for the labels")
     described = output.with_name("annotation.json")
-    if output == described:
-        raise UserError(f"{output}: is where the report goes; name another file for the labels")
     gold_path = arguments.gold or run.gold
-    files.check_apart(output, [*filter(None, [gold_path]), *run.reviews])
+    _check_output(output, described, [*filter(None, [gold_path]), *run.reviews])
     check_apart(output, arguments.articles or run.articles)
+    if arguments.publish:
+        publish.check_place(Path(arguments.publish))  # before all the work
     gold = read_examples(gold_path) if gold_path else []
     reviews = read_reviews(run.reviews)
 
-    if arguments.publish:
-        publish.check_place(Path(arguments.publish))  # before all the work
     articles = select(arguments.articles or run.articles, run)
     ballots = [ballot for article in _counted(articles) for ballot in vote(list(sentences_of(article)))]
     if not ballots:
@@ -85,12 +66,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _arguments(argv: Sequence[str] | None) -> Namespace:
+    parser = ArgumentParser(prog="python -m annotate", description="Label articles with the rules and combine the rules' votes.")
+    parser.add_argument("--config", required=True, metavar="FILE", help="the run's YAML, for instance configs/compact.yaml")
+    parser.add_argument(
+        "--articles", nargs="+", action="extend", metavar="PATH", help="files (.txt, .jsonl, .html) or folders, in place of the config's"
+    )
+    parser.add_argument("--output", metavar="FILE", help="weak labels as JSONL, in place of the config's; annotation.json goes beside them")
+    parser.add_argument("--gold", metavar="FILE", help="hand labels to measure on, in place of the config's")
+    parser.add_argument("--publish", metavar="FOLDER", help="write the labels there too, as a data set that datasets.load_dataset opens")
+    parser.add_argument(
+        "--publish-unlicensed",
+        action="store_true",
+        help="with --publish: also the text of articles that state no licence, left out otherwise",
+    )
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change, such as annotate.limit=100")
+    arguments = parser.parse_args(argv)
+    if arguments.publish_unlicensed and not arguments.publish:
+        parser.error("--publish-unlicensed goes with --publish FOLDER")
+    return arguments
+
+
 def _check_own(output: Path, name: str, config: Path) -> None:
     """Raises UserError for labels in another run's folder: a student reads its teacher's, and its own settings would make other ones."""
     other = next((folder.name for folder in output.resolve().parents if folder.parent == Path("runs").resolve()), name)
     if other != name:
         by = config.with_name(f"{other}.yaml")
         raise UserError(f"annotate.output: {output} belongs to another run; label it by {by}, or give --output")
+
+
+def _check_output(output: Path, report: Path, labels: Sequence[str]) -> None:
+    """Raises UserError for a place that is no file's, or that the report or labels which are read have."""
+    if output.is_dir():
+        raise UserError(f"{output}: is a folder; name a file for the labels")
+    if output == report:
+        raise UserError(f"{output}: is where the report goes; name another file for the labels")
+    files.check_apart(output, labels)
 
 
 def _publish(folder: Path, examples: Sequence[Example], gold: Sequence[Example], run: Settings, *, unlicensed: bool) -> None:
