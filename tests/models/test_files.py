@@ -101,7 +101,7 @@ def test_a_file_that_a_shell_has_opened_is_written_to_at_its_end(tmp_path, way):
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no such folder")
-def test_a_file_in_memory_is_replaced_as_any_other(tmp_path):
+def test_a_file_in_memory_is_replaced_as_any_other():
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         for text in (b"older", b"newer"):
             with write_whole_bytes(f"{folder}/a") as file:

@@ -83,7 +83,7 @@ def test_a_row_does_not_depend_on_its_neighbours(both):
     assert all(np.array_equal(run(both[1], row[None])[0], read) for row, read in zip(ids, together, strict=True))
 
 
-def test_the_channel_that_reaches_farthest_is_multiplied_apart(model):
+def test_the_channel_that_reaches_farthest_is_multiplied_apart():
     low, high = np.zeros(INNER, np.float32), np.ones(INNER, np.float32)
     high[[7, 90]] = 30, 20
     assert {7, 90} <= set(_outlying(np.ones((INNER, WIDE), np.float32), low, high).tolist())

@@ -127,7 +127,7 @@ def test_the_worst_come_first(weak, tiny_model, tiny_tokenizer):
     assert rows[0]["score"] < rows[1]["score"]
 
 
-def test_a_real_model_reads_the_weak_labels(tiny_model, tiny_tokenizer, tiny_folder):
+def test_a_real_model_reads_the_weak_labels(tiny_folder):
     gold = read_examples("seeds/gold.jsonl")
     predictor = load(tiny_folder, device="cpu")
     read = predictor.word_probabilities([e.text for e in gold])

@@ -149,6 +149,6 @@ def test_a_mistake_is_one_line_and_exit_2(workplace, capsys, arguments, message)
     assert error.count("\n") == 1
 
 
-def test_a_model_is_named_with_its_folder(workplace, run, rules, capsys):
+def test_a_model_is_named_with_its_folder(workplace, rules, capsys):
     assert main(["--config", "configs/tiny.yaml", "--rules", str(rules.path), "--model", "runs/x"]) == 2
     assert "--model: 'runs/x' is not NAME=FOLDER" in capsys.readouterr().err

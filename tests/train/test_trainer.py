@@ -118,7 +118,7 @@ def test_too_few_sentences_for_the_processes(run, encoder, tmp_path, monkeypatch
         fitted(run, encoder, tmp_path, batch_size=3)
 
 
-def test_checkpoints_between_evaluations(run, encoder, tmp_path, monkeypatch):
+def test_checkpoints_between_evaluations(run, encoder, tmp_path):
     saved = []
 
     class Saved(TrainerCallback):
