@@ -106,7 +106,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"{options.config}: no gold to measure on; name a file, such as gold=[seeds/gold.jsonl]")
     runs: dict[str, list[dict[str, float]]] = {task: [] for task in TASKS}
     for i in range(options.seeds):
-        for task in (*TASKS[i % 3 :], *TASKS[: i % 3]):
+        first = i % len(TASKS)
+        for task in (*TASKS[first:], *TASKS[:first]):
             seeded = run.reseeded(i)
             runs[task].append(measure(seeded, data, task))
             done = sum(map(len, runs.values()))

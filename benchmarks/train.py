@@ -168,16 +168,16 @@ def measure(system: str, steps: int, overrides: list[str]) -> dict[str, float]:
 
 def matrix_rate(tokens: int) -> float:
     """Operations a second of bfloat16 matrix products of the shapes of the network's feed-forward layers."""
-    device, kind = ("cuda", torch.bfloat16) if GPU else ("cpu", torch.bfloat16)
-    left = torch.randn(tokens, SIZE["hidden_size"], device=device, dtype=kind)
-    right = torch.randn(SIZE["hidden_size"], SIZE["intermediate_size"], device=device, dtype=kind)
+    device, repeats = ("cuda", 50) if GPU else ("cpu", 10)
+    left = torch.randn(tokens, SIZE["hidden_size"], device=device, dtype=torch.bfloat16)
+    right = torch.randn(SIZE["hidden_size"], SIZE["intermediate_size"], device=device, dtype=torch.bfloat16)
     clock, rates = Clock(), []
     for turn in range(6):
         begin = clock.now()
-        for _ in range(50 if GPU else 10):
+        for _ in range(repeats):
             left @ right
         if turn:
-            rates.append((50 if GPU else 10) * 2 * left.numel() * right.shape[1] / (clock.now() - begin))
+            rates.append(repeats * 2 * left.numel() * right.shape[1] / (clock.now() - begin))
     return statistics.median(rates)
 
 
