@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from models.encoding import Ids
-    from models.predictor import Outputs
+    from models.encoding import Ids, Outputs
 
 ROWS = 512  # tokens, as in the ONNX engine's batches
 BURST = 0.2  # seconds

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .encoding import Floats, Ids
+from .encoding import Ids, Outputs
 from .errors import UserError
 
 GRAPH = "onnx/model_int8.onnx"  # in a published folder
@@ -43,11 +43,11 @@ class OnnxEngine:
         self.outputs = [output.name for output in self.session.get_outputs()]
         self.pool = ThreadPoolExecutor(threads or processors(), thread_name_prefix="onnx")
 
-    def submit(self, input_ids: Ids, attention_mask: Ids) -> Future[tuple[Floats, Floats | None]]:
+    def submit(self, input_ids: Ids, attention_mask: Ids) -> Future[Outputs]:
         """See ``predictor.Engine``."""
         return self.pool.submit(self, input_ids, attention_mask)
 
-    def __call__(self, input_ids: Ids, attention_mask: Ids) -> tuple[Floats, Floats | None]:
+    def __call__(self, input_ids: Ids, attention_mask: Ids) -> Outputs:
         """One batch, on the calling thread."""
         results = self.session.run(self.outputs, {"input_ids": input_ids, "attention_mask": attention_mask})
         named = dict(zip(self.outputs, results, strict=True))

@@ -10,7 +10,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
 from .config_spec import AGAIN
-from .encoding import Floats, Ids
+from .encoding import Ids, Outputs
 from .errors import UserError, first_line
 from .folder import INDEX, SINGLE, CheckedFolder
 from .modeling import GozarehModel, joint_class
@@ -27,14 +27,14 @@ class TorchEngine:
         self.model = model
         self.budget = _GPU_BUDGET if model.device.type == "cuda" else _CPU_BUDGET
 
-    def submit(self, input_ids: Ids, attention_mask: Ids) -> Future[tuple[Floats, Floats | None]]:
+    def submit(self, input_ids: Ids, attention_mask: Ids) -> Future[Outputs]:
         """See ``predictor.Engine``. Done when it returns: autocast and the like belong to the calling thread, and torch has its own."""
-        done: Future[tuple[Floats, Floats | None]] = Future()
+        done: Future[Outputs] = Future()
         done.set_result(self(input_ids, attention_mask))
         return done
 
     @torch.inference_mode()
-    def __call__(self, input_ids: Ids, attention_mask: Ids) -> tuple[Floats, Floats | None]:
+    def __call__(self, input_ids: Ids, attention_mask: Ids) -> Outputs:
         """One batch."""
         device = self.model.device
         output = self.model(torch.from_numpy(input_ids).to(device), attention_mask=torch.from_numpy(attention_mask).to(device))

@@ -10,7 +10,7 @@ import contextlib
 import gc
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -180,7 +180,7 @@ class SaveEvery(TrainerCallback):
 
 
 @contextlib.contextmanager
-def reading_packed(model: GozarehModel) -> Any:
+def reading_packed(model: GozarehModel) -> Iterator[None]:
     """Let the network read packed sentences meanwhile."""
     before = model.config._attn_implementation
     model.set_attn_implementation(ATTENTION)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
 Ids = npt.NDArray[np.int64]
+Outputs = tuple[Floats, Floats | None]  # of the network: a batch's logits, and its claims', None without that head
 
 NO_WORD = -1  # what a special token or an empty piece stands for
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from .encoding import Encoding, Floats, Ids, decode_all, encode, first_words, word_scores
+from .encoding import Encoding, Floats, Ids, Outputs, decode_all, encode, first_words, word_scores
 from .errors import UserError
 from .labels import NUMBER, Schema
 from .numerals import value_of
@@ -37,9 +37,6 @@ _ITEM = 200  # what a sentence costs beside its characters, so that a million em
 _DECIMALS = 4
 
 Item = TypeVar("Item")
-
-
-Outputs = tuple[Floats, Floats | None]  # logits of a batch
 _Chunk = list[tuple[Article, Range | None]]  # see _chunks
 
 
