@@ -50,9 +50,12 @@ def fit_stages(run: Settings, encoder: Encoder, data: Labelled, folder: Path) ->
 
 
 def _reviewed(run: Settings, encoder: Encoder, data: Labelled, first: Fit, folder: Path) -> Fit:
-    """The first fit gone on with the sentences that were read, and averaged with what it was."""
+    """The first fit gone on with the sentences that were read, and averaged with what it was; of the others it is taught the spans alone,
+    which are not to be forgotten.
+    """
     read, others = review_set(data.training, run.seed)
-    return _gone_on(run, encoder, [*read, *others], data, first, folder)
+    masked = [replace(example, claim=None, claim_scores=None) for example in others]
+    return _gone_on(run, encoder, [*read, *masked], data, first, folder)
 
 
 def _reviewed_again(run: Settings, encoder: Encoder, data: Labelled, folder: Path) -> Fit:
@@ -113,7 +116,7 @@ def average(network: nn.Module, other: nn.Module, share: float) -> None:
 
 
 def review_set(examples: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
-    """The sentences whose claim was read or that were written, and as many others, their weak claims masked: spans are not forgotten."""
+    """The sentences whose claim was read or that were written, and as many others."""
     read = [example for example in examples if example.claim_by_hand]
-    others = [replace(example, claim=None, claim_scores=None) for example in examples if not example.claim_by_hand]
+    others = [example for example in examples if not example.claim_by_hand]
     return read, random.Random(seed).sample(others, min(len(read), len(others)))

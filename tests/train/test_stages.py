@@ -41,11 +41,11 @@ def examples(read, weak):
     ]
 
 
-def test_as_many_others_without_their_claims():
+def test_as_many_others():
     read, others = review_set(examples(3, 10), seed=1)
     assert [example.id for example in read] == ["r-0", "r-1", "r-2"]
     assert len({example.id for example in others}) == 3
-    assert all(example.claim is example.claim_scores is None and example.spans == () for example in others)
+    assert all(example.claim_scores == {"POLICY": 1.0} for example in others)
     assert review_set(examples(3, 10), seed=1) == (read, others)
 
 
@@ -120,6 +120,22 @@ def test_a_published_network_goes_on_and_its_lower_layers_stay_to_the_bit(review
     lower = ("bert.embeddings", "bert.encoder.layer.0", "bert.encoder.layer.1")
     assert {name for name in reviewed if name.startswith(lower)} <= same
     assert not {name for name in reviewed if name.startswith("bert.encoder.layer.2") and name.endswith("dense.weight")} & same
+
+
+@pytest.mark.parametrize("trust", [0.0, 0.25])
+def test_the_others_claims_are_the_rules_mixed_with_the_networks(reviewing, monkeypatch, trust):
+    chosen = []
+
+    def stop(run, encoder, examples, *_):
+        chosen.extend(examples)
+        raise UserError("far enough")
+
+    monkeypatch.setattr("train.stages._gone_on", stop)
+    assert main([*reviewing(read=True), f"self_training.trust={trust}"]) == 2
+    others = [example.claim_scores for example in chosen if not example.claim_by_hand]
+    assert others
+    assert all(scores["POLICY"] >= 1 - trust for scores in others)  # which is all that the rules see
+    assert all(sum(scores.values()) == pytest.approx(1, abs=1e-3) for scores in others)  # the network's are rounded
 
 
 def test_runs_are_averaged(reviewing):
