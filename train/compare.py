@@ -31,6 +31,7 @@ from .bootstrap import DRAWS, claim_counts, gain, span_counts
 from .cross_validate import SEEDS, Read, check_untrained, left_out, summary, train_and_read
 from .dataset import split_by_article, trusted, written
 from .evaluate import markdown, score
+from .processes import check_alone
 from .readings import AGAIN, Rules, kept
 
 CLAIM = "claim"
@@ -197,6 +198,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     disable_progress_bar()
+    check_alone("compare: students are trained one after another", "python -m train.compare")
     run = settings.load(options.config, options.overrides)
     if run.annotate.gold is None:
         raise UserError(f"{options.config}: missing key 'annotate.gold'; name the gold of the articles to leave out")

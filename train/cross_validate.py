@@ -22,6 +22,7 @@ from models.settings import Settings
 from .dataset import Labelled, written
 from .evaluate import score
 from .fit import encoder_of
+from .processes import check_alone
 from .stages import fit_stages
 
 SEEDS = 3
@@ -120,6 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change, such as train.epochs=3")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    check_alone("cross_validate: articles are left out one after another", "python -m train.cross_validate")
     run = settings.load(options.config, options.overrides)
     if run.annotate.gold is None:
         raise UserError(f"{options.config}: missing key 'annotate.gold'; name the gold of the articles to leave out")

@@ -28,6 +28,7 @@ from .cross_validate import headline
 from .dataset import read_labelled
 from .evaluate import markdown, overall
 from .fit import fingerprint
+from .processes import check_alone
 
 MARK = "finished"  # the file that holds a finished run's fingerprint
 SHOWN = ("micro F1", "partial micro F1", "claim macro-F1", "calibration error")
@@ -92,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     disable_progress_bar()
+    check_alone("grid: its runs are trained one after another", "python -m train.grid")
     runs = {
         choices: settings.load(options.config, choices) for choices in combinations(options.choices)
     }  # all mistakes before any training

@@ -9,11 +9,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from safetensors.torch import load_file
 
 from annotate.__main__ import main as annotate
+from train import compare, cross_validate, grid
 from train.__main__ import main as train
 
 ROOT = Path(__file__).parents[2]
@@ -157,3 +159,12 @@ def test_two_processes_with_half_a_network_each_train_the_whole(tmp_path):
     (tmp_path / "sharded.py").write_text(SHARDED)
     done = start("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(tmp_path / "sharded.py"))
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("task", [compare, cross_validate, grid])
+def test_many_trainings_are_of_one_process(labelled, monkeypatch, capsys, task):
+    monkeypatch.setattr("train.processes.processes", lambda: SimpleNamespace(num_processes=2))
+    assert task.main([*RUN, *(["seed=13,14"] if task is grid else [])]) == 2
+    name = task.__name__
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f"in one process, and there are 2; run `python -m {name}` by itself")
+    assert not list(labelled.glob("runs/tiny/*/*"))
