@@ -34,9 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments.output:
         _check_own(Path(run.output), all_settings.name, Path(arguments.config))
     output = Path(arguments.output or run.output)
-    described = output.with_name("annotation.json")
     gold_path = arguments.gold or run.gold
-    _check_output(output, described, [*filter(None, [gold_path]), *run.reviews])
+    _check_output(output, [*filter(None, [gold_path]), *run.reviews])
     check_apart(output, arguments.articles or run.articles)
     if arguments.publish:
         publish.check_place(Path(arguments.publish))  # before all the work
@@ -59,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     unread = _votes_on_unread(gold, articles)
     rows = report.function_rows([*ballots, *unread], gold, label_model.learned([*ballots, *unread], model))
     scores = report.gold_scores(gold, [*examples, *(label_model.example(ballot, model) for ballot in unread)]) if gold else None
-    report.write_report(described, rows, len(ballots) + len(unread), scores)
+    report.write_report(output.with_name(report.FILE), rows, len(ballots) + len(unread), scores)
     print(report.table(rows, scores))
     if arguments.publish:
         _publish(Path(arguments.publish), examples, gold, all_settings, unlicensed=arguments.publish_unlicensed)
@@ -95,11 +94,11 @@ def _check_own(output: Path, name: str, config: Path) -> None:
         raise UserError(f"annotate.output: {output} belongs to another run; label it by {by}, or give --output")
 
 
-def _check_output(output: Path, report: Path, labels: Sequence[str]) -> None:
+def _check_output(output: Path, labels: Sequence[str]) -> None:
     """Raises UserError for a place that is no file's, or that the report or labels which are read have."""
     if output.is_dir():
         raise UserError(f"{output}: is a folder; name a file for the labels")
-    if output == report:
+    if output.name == report.FILE:
         raise UserError(f"{output}: is where the report goes; name another file for the labels")
     files.check_apart(output, labels)
 

@@ -21,6 +21,7 @@ from models.scoring import ClaimScores, Score, claim_scores, span_scores
 
 from .label_model import Ballot
 
+FILE = "annotation.json"  # beside the weak labels
 Place = tuple[str, str]  # article and text: what gold and labelled sentences are matched by
 
 
