@@ -94,7 +94,8 @@ class TrainSettings:
     sentences labelled by hand to train on besides, each counting ``annotate.review_weight`` times; ``batch_size``: sentences a step, over
     all processes; ``layer_decay``: factor by which each layer's learning rate falls below the one above it; ``max_steps``: 0 for none;
     ``evaluations``: how often in a run the held-out articles are read; ``keep``: which checkpoint, the ``best`` on them or the ``last``;
-    ``save_steps``: a checkpoint to resume from every so many steps too (0: at the evaluations alone).
+    ``save_steps``: a checkpoint to resume from every so many steps too (0: at the evaluations alone); ``consistency``: how much it counts
+    that two readings of a sentence, with other units dropped out, differ (0: each is read once; else a step takes twice as long).
 
     How it is computed, which changes no result but by rounding: ``tokens``: most tokens in one pass of the network, halved where memory
     runs out, with more passes a step; ``packing``: sentences one after another in place of padding; ``precision``: ``fp32``, ``bf16`` or
@@ -116,6 +117,7 @@ class TrainSettings:
     evaluations: int = 5
     keep: str = "best"
     save_steps: int = 0
+    consistency: float = 0.0
     tokens: int = 16384
     packing: bool = True
     precision: str = "auto"
@@ -131,7 +133,10 @@ class TrainSettings:
             raise ValueError(f"'precision' is {self.precision!r}, none of auto, fp32 and bf16")
         _within(self, 1, math.inf, "batch_size", "evaluations", "tokens")
         _within(
-            self, 0, math.inf, "epochs", "max_steps", "learning_rate", "head_learning_rate", "weight_decay", "save_steps", "logging_steps"
+            self,
+            0,
+            math.inf,
+            *("epochs", "max_steps", "learning_rate", "head_learning_rate", "weight_decay", "save_steps", "consistency", "logging_steps"),
         )
         _within(self, 0, 1, "layer_decay", "warmup")
 
@@ -243,6 +248,8 @@ class Settings:
             raise ValueError("'distil.layers' keeps the teacher's vocabulary; leave out 'encoder.trim'")
         if self.distil.layers and (self.review.epochs or self.self_training.rounds):
             raise ValueError("'distil.layers' is a run by itself; leave out 'review.epochs' and 'self_training.rounds'")
+        if self.distil.layers and self.train.consistency:
+            raise ValueError("'distil.layers' drops nothing out, so that readings never differ; leave out 'train.consistency'")
 
     @property
     def folder(self) -> Path:

@@ -22,7 +22,6 @@ from typing import Any
 import torch
 from transformers.utils.logging import disable_progress_bar
 
-from annotate import report as rules
 from models import files, settings
 from models.encoders import Encoder
 from models.errors import ArgumentParser, command
@@ -158,7 +157,7 @@ def _corpora(examples: Sequence[Example]) -> list[dict[str, Any]]:
 
 def _functions(run: Settings) -> list[dict[str, Any]]:
     """The labelling functions' rows of the report that ``annotate`` wrote beside the weak labels; none where there is no report."""
-    path = Path(run.annotate.output).with_name(rules.FILE)
+    path = Path(run.annotate.output).with_name("annotation.json")
     rows = files.read_json(path, "run `python -m annotate` again")["functions"] if path.is_file() else []
     return [{name: row[name] for name in ("function", "votes", "coverage", "overlap", "conflict")} for row in rows]
 

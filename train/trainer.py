@@ -26,6 +26,7 @@ from models.settings import TrainSettings
 
 from .attention import ATTENTION, can_pack
 from .batches import Batch, Row, StepLoader, Steps, packed, padded, passes
+from .consistency import disagreement
 from .evaluate import overall
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class JointTrainer(Trainer):
         super().__init__(model, train_dataset=rows, eval_dataset=rows, **kwargs)  # the latter unused: the Trainer asks for one all the same
         self.network, self.rows, self.settings, self.read_held_out = model, rows, settings, read_held_out
         self.budget = settings.tokens
+        self.readings = 2 if settings.consistency else 1  # of each sentence, in one pass
         config = model.config
         self.first_position = (config.pad_token_id or 0) + 1 if architecture(config).after_padding else 0
         self.packing = settings.packing and can_pack(self.args.device, self.args.bf16, config.model_type)
@@ -96,13 +98,13 @@ class JointTrainer(Trainer):
         device = self.args.device
         totals = torch.tensor(inputs["totals"], dtype=torch.float32, device=device)
         sum_of = torch.zeros((), device=device)
-        parts = [inputs["rows"]] if self.sharded else passes(inputs["rows"], self.budget, self.packing)
+        parts = [inputs["rows"]] if self.sharded else passes(inputs["rows"], max(1, self.budget // self.readings), self.packing)
         try:
             for part in parts:
                 last = part is parts[-1]
                 with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
                     # gradients are averaged over processes, and the loss that is logged is too
-                    loss = model(**self.batch(part), totals=totals).loss * self.args.world_size
+                    loss = self._loss(model, part, totals) * self.args.world_size
                     joining = last and self.args.world_size > 1
                     self.accelerator.backward(loss)  # type: ignore[no-untyped-call]
                 sum_of += loss.detach()
@@ -112,8 +114,15 @@ class JointTrainer(Trainer):
             return None
         return sum_of
 
+    def _loss(self, model: nn.Module, part: Sequence[Row], totals: Tensor) -> Tensor:
+        """A pass's loss, the mean of its readings', and what ``train.consistency`` adds to it."""
+        batch = self.batch([*part] * self.readings)
+        output = model(**batch, totals=totals)
+        loss: Tensor = output.loss / self.readings
+        return loss if self.readings == 1 else loss + self.settings.consistency * disagreement(output, batch, totals)
+
     def _shrink(self, parts: Sequence[Sequence[Row]], joining: bool) -> None:
-        most = max(sum(map(len, part)) for part in parts)
+        most = self.readings * max(sum(map(len, part)) for part in parts)
         if len(parts[0]) == 1 or joining or self.sharded:
             where = " where processes wait for one another" if joining or self.sharded else ""
             remedy = "predict.window" if len(parts[0]) == 1 else "train.batch_size" if self.sharded else "train.tokens"
@@ -145,8 +154,8 @@ class JointTrainer(Trainer):
         super()._save_checkpoint(*args, **kwargs)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
-        """6 for each parameter and token of the share, embeddings and attention left out, as the Trainer counts."""
-        return 6 * sum(map(len, inputs["rows"])) * self.network.num_parameters(exclude_embeddings=True)
+        """6 for each parameter and token that is read of the share, embeddings and attention left out, as the Trainer counts."""
+        return 6 * self.readings * sum(map(len, inputs["rows"])) * self.network.num_parameters(exclude_embeddings=True)
 
     # --- choosing ---
 

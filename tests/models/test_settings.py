@@ -124,3 +124,10 @@ def test_a_students_vocabulary_is_not_trimmed(config):
 def test_a_student_goes_through_no_other_stage(config, stage):
     with pytest.raises(UserError, match=r"'distil\.layers' is a run by itself; leave out 'review\.epochs' and 'self_training\.rounds'"):
         settings.load(config(VALID), ["distil.layers=1", "encoder.trim=false", stage])
+
+
+def test_a_student_that_drops_nothing_out_is_not_read_twice(config):
+    with pytest.raises(
+        UserError, match=r"'distil\.layers' drops nothing out, so that readings never differ; leave out 'train\.consistency'"
+    ):
+        settings.load(config(VALID), ["distil.layers=1", "encoder.trim=false", "train.consistency=1"])

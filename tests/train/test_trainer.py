@@ -66,6 +66,21 @@ def test_the_losses_do_not_depend_on_how_they_are_computed(run, encoder, tmp_pat
             torch.testing.assert_close(others[key], value, rtol=1e-2, atol=2e-3, msg=f"{name} {key}")
 
 
+def test_without_dropout_a_second_reading_changes_nothing(run, encoder, tmp_path):
+    expected, weights = fitted(run, encoder, tmp_path / "once")
+    for name, changes in {"packed": {}, "padded": {"packing": False}, "passes": {"tokens": 200}, "one by one": {"tokens": 1}}.items():
+        losses, others = fitted(run, encoder, tmp_path / name, consistency=5.0, **changes)
+        assert losses == pytest.approx(expected, rel=1e-4), name
+        for key, value in weights.items():
+            torch.testing.assert_close(others[key], value, rtol=1e-2, atol=2e-3, msg=f"{name} {key}")
+
+
+def test_with_dropout_readings_differ_and_that_counts(run, tiny_encoder, tiny_tokenizer, tmp_path):
+    encoder = Encoder(tiny_encoder, tiny_tokenizer, "tiny", "mit")
+    little, more = (fitted(run, encoder, tmp_path / str(weight), consistency=weight)[0] for weight in (1.0, 1000.0))
+    assert more[0] > little[0] + 0.1
+
+
 def test_out_of_memory_means_more_passes_of_the_same_step(run, encoder, tmp_path, monkeypatch, caplog):
     expected, _ = fitted(run, encoder, tmp_path / "whole")
     forward = GozarehModel.forward

@@ -189,7 +189,8 @@ class GozarehModel(BertPreTrainedModel):
         losses = []
         spans_total, claims_total = (None, None) if totals is None else totals.unbind()
         if labels is not None:
-            losses.append(span_loss(logits, labels, label_scores, _of_tokens(weights, bounds, logits), spans_total))
+            token_weights = None if weights is None else of_tokens(weights, bounds, logits)
+            losses.append(span_loss(logits, labels, label_scores, token_weights, spans_total))
         if claim_targets is not None and claim_logits is not None:
             losses.append(claim_loss(claim_logits, claim_targets, weights, claims_total))
         return JointOutput(
@@ -288,11 +289,9 @@ class ClaimsElsewhere:
         raise UserError(f"{pretrained_model_name_or_path}: its claim head is in its claim/; call {CLAIM_DOOR}")
 
 
-def _of_tokens(weights: Tensor | None, bounds: Tensor | None, logits: Tensor) -> Tensor | None:
-    """(sentences,) weights as a column, or, of a packed batch, as (1, tokens)."""
-    if weights is None or bounds is None:
-        return None if weights is None else weights.unsqueeze(-1)
-    return weights.repeat_interleave(bounds.diff(), output_size=logits.shape[1])[None]
+def of_tokens(weights: Tensor, bounds: Tensor | None, logits: Tensor) -> Tensor:
+    """(sentences,) weights as a column, (sentences, 1), or, of a packed batch, as (1, tokens)."""
+    return weights.unsqueeze(-1) if bounds is None else weights.repeat_interleave(bounds.diff(), output_size=logits.shape[1])[None]
 
 
 def span_loss(
