@@ -398,11 +398,12 @@ def _measure(atoms: list[_Atom], i: int) -> tuple[tuple[str | None, int] | None,
 # Units -------------------------------------------------------------------------------------------------------------------------------
 
 _LOOK_AHEAD, _LOOK_BEHIND = 100, 20  # characters of the text after and before that may matter
-_RANGE = re.compile(rf"\s*(?:(?:تا|ال[یيى]|[یي]ا)(?!{_LETTER})|-|–)\s*(?=[^\s])")
+_RANGE = re.compile(rf"\s*(?:(?:تا|الی|یا)(?!{_LETTER})|-|–)\s*(?=[^\s])")
 _DIGIT = re.compile(r"\d")
 _BESIDE = rf"(?<!{_LETTER})(?:منفی|ممیز|چند(?:ین)?|(?:ده|صد|هزار) ?ها)(?!{_LETTER})"  # words that a numeral is a part with
 _DIGIT_OR_BESIDE = re.compile(rf"[\d−–-]|{_BESIDE}")  # a hyphen is no sure minus: it may be a range's, «۱۰-۱۵»
 _BESIDE_BEFORE = re.compile(rf"(?:−|{_BESIDE}) ?$")
+_GLUED = re.compile(rf"(?:{'|'.join(_MAGNITUDES)}){ZWNJ}?(?=(?:نفر|خانوار|تن|واحد|هکتار)ی?(?!{_LETTER}))")
 _POINT_AFTER = re.compile(rf"\s*ممیز(?!{_LETTER})")
 _TWO_WORDS = re.compile(
     "(?:(?:متر|کیلو ?متر) (?:مربع|مکعب)|(?:کیلو|مگا|گیگا)وات ساعت|مهد کودک|شبانه روز|درجه سانتی ?گراد"
@@ -421,9 +422,6 @@ _VERBS_AND_ADJECTIVES = """
 _NOT_COUNTED = frozenset((_FUNCTION_WORDS + _VERBS_AND_ADJECTIVES).split())
 
 
-_GLUED = re.compile(rf"(?:{'|'.join(_MAGNITUDES)}){ZWNJ}?(?=(?:نفر|خانوار|تن|واحد|هکتار)ی?(?!{_LETTER}))")
-
-
 def _cut(surface: str, following: str) -> tuple[str, str]:
     """The two with what decides a value in the first: «هزار» of « هزارنفر», as no span ends within a word; « نفر», which no half has."""
     text, end = surface + following, len(surface)
@@ -438,9 +436,9 @@ def _cut(surface: str, following: str) -> tuple[str, str]:
 def _counted(following: str) -> str | None:
     """The counted noun: two words that are one («متر مربع»), else the next word, unless it is a number or no noun.
 
-    It is given with standard letters and its ZWNJ: «مرکز» for «مركز». Only a word that stands right after the numeral counts.
+    ``following`` has standard letters («مرکز» for «مركز») and its ZWNJ. Only a word that stands right after the numeral counts.
     """
-    spaced = fold_characters(following[:_LOOK_AHEAD]).replace("\n", " ")
+    spaced = following[:_LOOK_AHEAD].replace("\n", " ")
     text = spaced.lstrip(f" {ZWNJ}")
     if pair := _TWO_WORDS.match(text.replace(ZWNJ, " ")):
         return pair[0]
